@@ -1,0 +1,1 @@
+//! Certificates that come back. (skeleton)

@@ -1,0 +1,240 @@
+//! Keys: their life, the attributes that the token reports, and what the evidence is worth.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::algorithm::KeyKind;
+use super::clock::Timestamp;
+use super::id::{Handle, KeyId};
+
+/// A key pair on a token, as the index knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Public id; also CKA_LABEL on the token.
+    pub handle: Handle,
+    /// CKA_ID, chosen before the key was made.
+    pub id: KeyId,
+    /// The configured name of the token that holds it.
+    pub token: String,
+    /// What kind of key it is.
+    pub kind: KeyKind,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// DER of SubjectPublicKeyInfo, read when the key was made: private EC objects carry no point.
+    pub spki: Vec<u8>,
+    /// Attributes of the private key, read back when the key was made.
+    pub attributes: KeyAttributes,
+    /// What the evidence was worth when the key was made.
+    pub evidence: EvidenceLevel,
+    /// When the index learned of it.
+    pub created_at: Timestamp,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Signs CSRs of signing requests.
+    Request,
+    /// Signs challenges, to show that the token works. One per token.
+    Sentinel,
+}
+
+/// Where a key is in its life.
+///
+/// ```text
+///   present ----> destroying ----> destroyed
+///    ^   |
+///    |   v
+///   missing          recovered: on the token with our id, unknown to this (older) index
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// On the token when last looked for.
+    Present,
+    /// Looked for on the working token and not found. Reported, never deleted.
+    Missing,
+    /// Found on the token with this installation's id, but without a row: an older database was
+    /// restored. Kept.
+    Recovered,
+    /// Its destruction is decided and recorded, and may not be finished.
+    Destroying,
+    /// Gone from the token on purpose.
+    Destroyed,
+}
+
+/// Attributes of a private key as its token reports them. `None`: the token does not say, which is
+/// not the same as false.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyAttributes {
+    /// CKA_TOKEN: kept on the token, not in a session.
+    pub token: Option<bool>,
+    /// CKA_PRIVATE: needs a login.
+    pub private: Option<bool>,
+    /// CKA_SENSITIVE: the value cannot be read in clear.
+    pub sensitive: Option<bool>,
+    /// CKA_EXTRACTABLE: the value can be wrapped.
+    pub extractable: Option<bool>,
+    /// CKA_MODIFIABLE: attributes can be changed.
+    pub modifiable: Option<bool>,
+    /// CKA_COPYABLE: the object can be copied.
+    pub copyable: Option<bool>,
+    /// CKA_LOCAL: made on this token.
+    pub local: Option<bool>,
+    /// CKA_ALWAYS_SENSITIVE: was sensitive all its life.
+    pub always_sensitive: Option<bool>,
+    /// CKA_NEVER_EXTRACTABLE: was never extractable.
+    pub never_extractable: Option<bool>,
+    /// CKA_SIGN: may sign.
+    pub sign: Option<bool>,
+    /// CKA_DECRYPT: may decrypt.
+    pub decrypt: Option<bool>,
+    /// CKA_UNWRAP: may unwrap.
+    pub unwrap: Option<bool>,
+    /// CKA_DERIVE: may derive.
+    pub derive: Option<bool>,
+    /// CKA_SIGN_RECOVER: may sign with recovery.
+    pub sign_recover: Option<bool>,
+}
+
+impl KeyAttributes {
+    /// Every attribute that is not as a key of ours must have it, as `NAME is VALUE, must be
+    /// VALUE`; empty when the key may be used. LOCAL, ALWAYS_SENSITIVE and NEVER_EXTRACTABLE must be
+    /// known to be true; an attribute that the token leaves out otherwise is not held against it.
+    pub fn violations(&self) -> Vec<String> {
+        let proofs = [
+            ("CKA_LOCAL", self.local),
+            ("CKA_ALWAYS_SENSITIVE", self.always_sensitive),
+            ("CKA_NEVER_EXTRACTABLE", self.never_extractable),
+        ];
+        let wanted = [
+            ("CKA_TOKEN", self.token, true),
+            ("CKA_PRIVATE", self.private, true),
+            ("CKA_SENSITIVE", self.sensitive, true),
+            ("CKA_EXTRACTABLE", self.extractable, false),
+            ("CKA_MODIFIABLE", self.modifiable, false),
+            ("CKA_COPYABLE", self.copyable, false),
+            ("CKA_SIGN", self.sign, true),
+            ("CKA_DECRYPT", self.decrypt, false),
+            ("CKA_UNWRAP", self.unwrap, false),
+            ("CKA_DERIVE", self.derive, false),
+            ("CKA_SIGN_RECOVER", self.sign_recover, false),
+        ];
+        let unproven = proofs.iter().filter(|(_, value)| *value != Some(true)).map(|(name, value)| {
+            let is = if value.is_none() { "unknown" } else { "false" };
+            format!("{name} is {is}, must be true")
+        });
+        let wrong = wanted
+            .iter()
+            .filter(|(_, value, must)| value.is_some_and(|value| value != *must))
+            .map(|(name, _, must)| format!("{name} is {}, must be {must}", !must));
+        unproven.chain(wrong).collect()
+    }
+}
+
+/// What the statement "this key cannot leave" rests on. The levels above E1 need a verified
+/// attestation by the vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum EvidenceLevel {
+    /// A software token, or one that nobody declared: its interface refuses to export the key, but
+    /// root on its host may copy the files.
+    E0,
+    /// The operator declares that it is hardware. Nothing proves it.
+    E1,
+}
+
+impl EvidenceLevel {
+    /// What the level means, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::E0 => {
+                "software token or undeclared: the API refuses export, the host's root may copy the files"
+            }
+            Self::E1 => "the operator declares hardware; attributes were read back, nothing is attested",
+        }
+    }
+}
+
+/// Stored and shown by one name: `as_str` and `FromStr` from one list.
+macro_rules! named {
+    ($type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
+        impl $type {
+            /// The name stored and shown.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err(format!("`{text}` is none of {}", [$($name),+].join(", "))),
+                }
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named!(Purpose { Request = "request", Sentinel = "sentinel" });
+named!(KeyState {
+    Present = "present",
+    Missing = "missing",
+    Recovered = "recovered",
+    Destroying = "destroying",
+    Destroyed = "destroyed",
+});
+named!(EvidenceLevel { E0 = "E0", E1 = "E1" });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> KeyAttributes {
+        KeyAttributes {
+            token: Some(true),
+            private: Some(true),
+            sensitive: Some(true),
+            extractable: Some(false),
+            local: Some(true),
+            always_sensitive: Some(true),
+            never_extractable: Some(true),
+            sign: Some(true),
+            ..KeyAttributes::default()
+        }
+    }
+
+    #[test]
+    fn a_key_as_we_ask_for_it_has_no_violation() {
+        assert_eq!(good().violations(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_extractable_key_is_told_by_name() {
+        let key = KeyAttributes { extractable: Some(true), never_extractable: Some(false), ..good() };
+        assert_eq!(
+            key.violations(),
+            ["CKA_NEVER_EXTRACTABLE is false, must be true", "CKA_EXTRACTABLE is true, must be false"]
+        );
+    }
+
+    #[test]
+    fn an_unknown_proof_is_not_a_proof() {
+        let key = KeyAttributes { local: None, ..good() };
+        assert_eq!(key.violations(), ["CKA_LOCAL is unknown, must be true"]);
+    }
+}

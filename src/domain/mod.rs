@@ -1,0 +1,18 @@
+//! The pure core: what a name, a key kind, a CSR and a signing request are, and which change of
+//! state is allowed.
+//!
+//! Nothing here does I/O, reads the clock or draws random numbers: time and randomness are
+//! parameters. It may import any pure crate and nothing of ours; `tests/it/tidy.rs` checks it.
+
+pub mod algorithm;
+pub mod audit;
+pub mod certificate;
+pub mod clock;
+pub mod csr;
+pub mod extensions;
+pub mod id;
+pub mod invalid;
+pub mod key;
+pub mod name;
+pub mod san;
+pub mod signing_request;

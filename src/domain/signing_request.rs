@@ -1,0 +1,258 @@
+//! The signing request and its state machine.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::algorithm::{KeyKind, Scheme};
+use super::audit::Event;
+use super::clock::Timestamp;
+use super::csr::CsrSpec;
+use super::id::Handle;
+use super::key::named;
+
+/// One wish for a CSR, from the intent until its certificate is retired.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SigningRequest {
+    /// Public id.
+    pub handle: Handle,
+    /// Who asked.
+    pub principal: Handle,
+    /// The configured name of the token that holds, or will hold, the key.
+    pub token: String,
+    /// The kind of the key.
+    pub kind: KeyKind,
+    /// How the CSR is signed.
+    pub scheme: Scheme,
+    /// What was asked for.
+    pub spec: CsrSpec,
+    /// Whether the key was made for this request or was there before.
+    pub key_source: KeySource,
+    /// Whether somebody will come back for it (it was answered 202 or has an idempotency key): then
+    /// work that a crash or an outage interrupted is continued, else it is undone.
+    pub continues: bool,
+    /// Where it is in its life.
+    pub state: State,
+    /// Its key, once there is one.
+    pub key: Option<Handle>,
+    /// DER of the CSR, once there is one.
+    pub csr: Option<Vec<u8>>,
+    /// Why it failed or is quarantined.
+    pub failure: Option<String>,
+    /// When the intent was recorded.
+    pub created_at: Timestamp,
+    /// When the state changed last.
+    pub updated_at: Timestamp,
+}
+
+/// Where the key of a signing request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeySource {
+    /// Made for this request.
+    New,
+    /// Made for an earlier one: a renewal with the same key.
+    Existing,
+}
+
+named!(KeySource { New = "new", Existing = "existing" });
+
+/// Where a signing request is in its life.
+///
+/// ```text
+///   intent --------> generated --------> pending --------> issued --------> retired
+///     |  |  |          |  |  |             |
+///     |  |  +----------+--|--|-------------+-------------> cancelled
+///     |  +----------------+--|---------------------------> failed
+///     +----------------------+---------------------------> quarantined
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Recorded; no key yet.
+    Intent,
+    /// The key is made and checked; no CSR yet.
+    Generated,
+    /// The CSR is made; no certificate yet.
+    Pending,
+    /// The certificate is married to the key.
+    Issued,
+    /// The certificate is no longer used; the key may be destroyed.
+    Retired,
+    /// Called off before a certificate came.
+    Cancelled,
+    /// Could not be fulfilled; its key is destroyed.
+    Failed,
+    /// Something on the token is not as the journal says; an operator has to look.
+    Quarantined,
+}
+
+named!(State {
+    Intent = "intent",
+    Generated = "generated",
+    Pending = "pending",
+    Issued = "issued",
+    Retired = "retired",
+    Cancelled = "cancelled",
+    Failed = "failed",
+    Quarantined = "quarantined",
+});
+
+impl State {
+    /// Every state, in the order of the drawing.
+    pub const ALL: [Self; 8] = [
+        Self::Intent,
+        Self::Generated,
+        Self::Pending,
+        Self::Issued,
+        Self::Retired,
+        Self::Cancelled,
+        Self::Failed,
+        Self::Quarantined,
+    ];
+
+    /// Whether a request in this state needs its key: such a key is not destroyed.
+    pub fn is_live(self) -> bool {
+        match self {
+            Self::Intent | Self::Generated | Self::Pending | Self::Issued => true,
+            // A quarantined request keeps its key for whoever looks into it.
+            Self::Quarantined => true,
+            Self::Retired | Self::Cancelled | Self::Failed => false,
+        }
+    }
+
+    /// Whether the CSR is still being made.
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Self::Intent | Self::Generated)
+    }
+}
+
+/// What can happen to a signing request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Its key was made, read back and found good; or an existing key is used.
+    Generated {
+        /// The key.
+        key: Handle,
+    },
+    /// Its CSR was signed and verified.
+    Signed {
+        /// DER of the CSR.
+        csr: Vec<u8>,
+    },
+    /// A certificate for its key came back.
+    Married {
+        /// SHA-256 of the certificate's DER, in hexadecimal.
+        fingerprint: String,
+    },
+    /// The certificate is out of use.
+    Retire,
+    /// The requester no longer wants it.
+    Cancel,
+    /// It cannot be fulfilled.
+    Fail {
+        /// Why, for its owner.
+        reason: String,
+    },
+    /// The token contradicts the journal.
+    Quarantine {
+        /// Why, for the operator.
+        reason: String,
+    },
+}
+
+impl Command {
+    /// The verb, for messages.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Generated { .. } => "given a key",
+            Self::Signed { .. } => "given a CSR",
+            Self::Married { .. } => "married to a certificate",
+            Self::Retire => "retired",
+            Self::Cancel => "cancelled",
+            Self::Fail { .. } => "failed",
+            Self::Quarantine { .. } => "quarantined",
+        }
+    }
+}
+
+/// The command does not fit the state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("signing request {handle} is {state} and cannot be {verb}")]
+pub struct Conflict {
+    /// The signing request.
+    pub handle: Handle,
+    /// Its state, unchanged.
+    pub state: State,
+    /// What was tried.
+    pub verb: &'static str,
+}
+
+impl SigningRequest {
+    /// The event that records the intent.
+    pub fn intent_event(&self) -> Event {
+        Event {
+            action: "signing-request.intent",
+            subject: self.handle.to_string(),
+            detail: json!({
+                "token": self.token,
+                "kind": self.kind,
+                "scheme": self.scheme,
+                "key_source": self.key_source,
+            }),
+        }
+    }
+
+    /// Applies a command: the request as it is then, and the event that records the change.
+    ///
+    /// # Errors
+    /// [`Conflict`] when the drawing of [`State`] has no such arrow; nothing is changed.
+    pub fn apply(mut self, command: Command, now: Timestamp) -> Result<(Self, Event), Conflict> {
+        let next = match (self.state, &command) {
+            (State::Intent, Command::Generated { .. }) => State::Generated,
+            (State::Generated, Command::Signed { .. }) => State::Pending,
+            (State::Pending, Command::Married { .. }) => State::Issued,
+            (State::Issued, Command::Retire) => State::Retired,
+            (State::Intent | State::Generated | State::Pending, Command::Cancel) => State::Cancelled,
+            (State::Intent | State::Generated, Command::Fail { .. }) => State::Failed,
+            (State::Intent | State::Generated, Command::Quarantine { .. }) => State::Quarantined,
+            _ => {
+                return Err(Conflict { handle: self.handle, state: self.state, verb: command.verb() });
+            }
+        };
+        let (action, detail) = match command {
+            Command::Generated { key } => {
+                self.key = Some(key);
+                ("signing-request.generated", json!({ "key": key }))
+            }
+            Command::Signed { csr } => {
+                let detail = json!({ "key": self.key, "csr_sha256": sha256_hex(&csr) });
+                self.csr = Some(csr);
+                ("signing-request.pending", detail)
+            }
+            Command::Married { fingerprint } => {
+                ("signing-request.issued", json!({ "key": self.key, "certificate_sha256": fingerprint }))
+            }
+            Command::Retire => ("signing-request.retired", json!({ "key": self.key })),
+            Command::Cancel => ("signing-request.cancelled", json!({ "was": self.state, "key": self.key })),
+            Command::Fail { reason } => {
+                let detail = json!({ "was": self.state, "reason": reason });
+                self.failure = Some(reason);
+                ("signing-request.failed", detail)
+            }
+            Command::Quarantine { reason } => {
+                let detail = json!({ "was": self.state, "reason": reason });
+                self.failure = Some(reason);
+                ("signing-request.quarantined", detail)
+            }
+        };
+        self.state = next;
+        self.updated_at = now;
+        let event = Event { action, subject: self.handle.to_string(), detail };
+        Ok((self, event))
+    }
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    hex::encode(sha2::Sha256::digest(bytes))
+}

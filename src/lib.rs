@@ -1,0 +1,5 @@
+//! strongroom: a certificate-signing-request appliance. (skeleton)
+
+pub mod domain;
+pub mod hsm;
+pub mod store;
