@@ -1,13 +1,11 @@
 //! Keys: their life, the attributes that the token reports, and what the evidence is worth.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::KeyKind;
 use super::clock::Timestamp;
 use super::id::{Handle, KeyId};
+use super::named::named;
 
 /// A key pair on a token, as the index knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,36 +157,6 @@ impl EvidenceLevel {
         }
     }
 }
-
-/// Stored and shown by one name: `as_str` and `FromStr` from one list.
-macro_rules! named {
-    ($type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
-        impl $type {
-            /// The name stored and shown.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($name => Ok(Self::$variant),)+
-                    _ => Err(format!("`{text}` is none of {}", [$($name),+].join(", "))),
-                }
-            }
-        }
-    };
-}
-pub(crate) use named;
 
 named!(Purpose { Request = "request", Sentinel = "sentinel" });
 named!(KeyState {

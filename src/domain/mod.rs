@@ -14,5 +14,6 @@ pub mod id;
 pub mod invalid;
 pub mod key;
 pub mod name;
+mod named;
 pub mod san;
 pub mod signing_request;

@@ -8,7 +8,7 @@ use super::audit::Event;
 use super::clock::Timestamp;
 use super::csr::CsrSpec;
 use super::id::Handle;
-use super::key::named;
+use super::named::named;
 
 /// One wish for a CSR, from the intent until its certificate is retired.
 #[derive(Clone, Debug, PartialEq)]
