@@ -1,0 +1,188 @@
+//! What becomes of keys: looked at, destroyed, and what happens to them when a request ends.
+//!
+//! A destruction is decided and recorded first, then done on the token, then recorded as done; the
+//! reconciler finishes one that was interrupted.
+
+use serde_json::json;
+
+use super::{App, Error, Kind};
+use crate::domain::audit::{Actor, Event};
+use crate::domain::id::Handle;
+use crate::domain::key::{Key, KeyState, Purpose};
+use crate::domain::signing_request::{Command, KeySource, SigningRequest};
+use crate::store::{Page, Tx};
+
+/// What becomes of the key of a request that is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFate {
+    /// It never had one, or its attempt is cleared from the token.
+    NoKey,
+    /// Destroyed: no other request uses it.
+    Destroyed,
+    /// Decided and recorded; the token could not do it now and will be asked again.
+    WillBeDestroyed,
+    /// Kept: it was made for an earlier request, or a live one uses it.
+    Kept,
+}
+
+impl App {
+    /// The key with that handle.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], or the index cannot be read.
+    pub async fn key(&self, handle: Handle) -> Result<Key, Error> {
+        let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.key(handle)?)).await;
+        found?.ok_or_else(|| Error::not_found("key", handle))
+    }
+
+    /// A page of keys, newest first.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn keys(&self, after: Option<Handle>, limit: usize) -> Result<Page<Key>, Error> {
+        self.0.store.read(move |view| Ok(view.page_of_keys(after, limit)?)).await
+    }
+
+    /// Destroys a key on its token. A missing key is written off: there is nothing to destroy.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] while a live request uses it, or when it is gone already.
+    pub async fn destroy_key(&self, principal: Handle, handle: Handle) -> Result<Key, Error> {
+        let now = self.now();
+        let actor = Actor::Principal(principal);
+        let key: Result<Key, Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                let key = tx.key(handle)?.ok_or_else(|| Error::not_found("key", handle))?;
+                refuse_if_needed(tx, &key)?;
+                decide_destruction(tx, &actor, now, key)
+            })
+            .await;
+        self.finish_destruction(key?).await
+    }
+
+    /// Calls a request off, and says what becomes of its key.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] when it is past that.
+    pub async fn cancel(&self, principal: Handle, handle: Handle) -> Result<(SigningRequest, KeyFate), Error> {
+        let now = self.now();
+        let actor = Actor::Principal(principal);
+        let cancelled: Result<_, Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                let request =
+                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
+                let (request, event) = request.apply(Command::Cancel, now)?;
+                tx.append_audit(&actor, now, &event)?;
+                tx.update_signing_request(&request)?;
+                let Some(key) = request.key.map(|key| tx.key(key)).transpose()?.flatten() else {
+                    return Ok((request, None, KeyFate::NoKey));
+                };
+                let needed = !tx.live_requests_of_key(key.handle)?.is_empty();
+                if needed || request.key_source == KeySource::Existing || key.state != KeyState::Present {
+                    return Ok((request, None, KeyFate::Kept));
+                }
+                let key = decide_destruction(tx, &actor, now, key)?;
+                Ok((request, Some(key), KeyFate::WillBeDestroyed))
+            })
+            .await;
+        let (request, doomed, fate) = cancelled?;
+        let Some(key) = doomed else { return Ok((request, fate)) };
+        match self.finish_destruction(key).await {
+            Ok(_) => Ok((request, KeyFate::Destroyed)),
+            Err(error) => {
+                tracing::warn!(request = %handle, %error, "the key of a cancelled request is not destroyed yet");
+                Ok((request, KeyFate::WillBeDestroyed))
+            }
+        }
+    }
+
+    /// Takes an issued request out of use, so that its key may be destroyed.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] when it is not issued.
+    pub async fn retire(&self, principal: Handle, handle: Handle) -> Result<SigningRequest, Error> {
+        let now = self.now();
+        self.0
+            .store
+            .write(move |tx| {
+                let request =
+                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
+                let (request, event) = request.apply(Command::Retire, now)?;
+                tx.append_audit(&Actor::Principal(principal), now, &event)?;
+                tx.update_signing_request(&request)?;
+                Ok(request)
+            })
+            .await
+    }
+
+    /// The second half of a destruction, after the decision is recorded.
+    pub(super) async fn finish_destruction(&self, mut key: Key) -> Result<Key, Error> {
+        super::failpoint::reached("destroy-before");
+        self.token(&key.token)?.destroy(key.id).await?;
+        super::failpoint::reached("destroy-after");
+        let (handle, now) = (key.handle, self.now());
+        let recorded: Result<(), Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                tx.set_key_state(handle, KeyState::Destroyed)?;
+                tx.append_audit(&Actor::System, now, &key_event("key.destroyed", handle, json!({})))?;
+                Ok(())
+            })
+            .await;
+        recorded?;
+        key.state = KeyState::Destroyed;
+        Ok(key)
+    }
+}
+
+/// An event about a key.
+pub(super) fn key_event(action: &'static str, key: Handle, detail: serde_json::Value) -> Event {
+    Event { action, subject: key.to_string(), detail }
+}
+
+fn refuse_if_needed(tx: &Tx, key: &Key) -> Result<(), Error> {
+    let users = tx.live_requests_of_key(key.handle)?;
+    if let Some(user) = users.first() {
+        let message = format!(
+            "key {} is used by {} live signing request(s), such as {user}; cancel or retire them first",
+            key.handle,
+            users.len()
+        );
+        return Err(Error::new(Kind::Conflict, "key.in-use", message).about(*user));
+    }
+    if key.purpose == Purpose::Sentinel && key.state == KeyState::Present {
+        let message = format!(
+            "key {} is the sentinel of token `{}`: without it nobody knows whether the token works",
+            key.handle, key.token
+        );
+        return Err(Error::new(Kind::Conflict, "key.sentinel", message));
+    }
+    Ok(())
+}
+
+fn decide_destruction(
+    tx: &Tx,
+    actor: &Actor,
+    now: crate::domain::clock::Timestamp,
+    mut key: Key,
+) -> Result<Key, Error> {
+    match key.state {
+        KeyState::Present | KeyState::Missing | KeyState::Recovered => {}
+        // Asked again: the decision stands.
+        KeyState::Destroying => return Ok(key),
+        KeyState::Destroyed => {
+            let message = format!("key {} is destroyed already", key.handle);
+            return Err(Error::new(Kind::Conflict, "key.state", message));
+        }
+    }
+    let detail = json!({ "was": key.state, "token": key.token, "id": key.id.to_string() });
+    tx.set_key_state(key.handle, KeyState::Destroying)?;
+    tx.append_audit(actor, now, &key_event("key.destroying", key.handle, detail))?;
+    key.state = KeyState::Destroying;
+    Ok(key)
+}

@@ -1,0 +1,86 @@
+//! The certificate comes back: it is married to the request whose key it certifies.
+
+use super::{App, Error, Kind};
+use crate::domain::audit::Actor;
+use crate::domain::certificate::{self, MarriedChain};
+use crate::domain::id::Handle;
+use crate::domain::signing_request::{Command, SigningRequest, State};
+use crate::store::StoredCertificate;
+
+impl App {
+    /// Marries a certificate (PEM or DER, its chain in any order) to a pending request. Sent again,
+    /// the same certificate changes nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] when it cannot be read; [`Kind::Refused`] when no certificate in it is for
+    /// the request's key; [`Kind::Conflict`] when the request is not pending or has another one.
+    pub async fn marry(
+        &self,
+        principal: Handle,
+        handle: Handle,
+        bytes: Vec<u8>,
+    ) -> Result<(SigningRequest, StoredCertificate), Error> {
+        let certificates = certificate::read(&bytes).map_err(Error::from)?;
+        let request = self.signing_request(handle).await?;
+        let Some(key) = request.key else {
+            return Err(Error::new(
+                Kind::Conflict,
+                "signing-request.state",
+                format!("signing request {handle} is {} and has no key to marry a certificate to", request.state),
+            ));
+        };
+        let key = self.key(key).await?;
+        let chain = certificate::marry(certificates, &key.spki).map_err(|error| match error {
+            certificate::MarryError::PublicKeyMismatch { .. } => {
+                Error::new(Kind::Refused, "certificate.key-mismatch", error.to_string()).about(handle)
+            }
+            certificate::MarryError::Invalid(invalid) => invalid.into(),
+        })?;
+        let now = self.now();
+        let certificate = stored(handle, &chain, now);
+        self.0
+            .store
+            .write(move |tx| {
+                let request =
+                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
+                if request.state == State::Issued
+                    && let Some(present) = tx.certificate(handle)?
+                    && present.sha256 == certificate.sha256
+                {
+                    return Ok((request, present));
+                }
+                let command = Command::Married { fingerprint: hex::encode(certificate.sha256) };
+                let (request, event) = request.apply(command, now)?;
+                tx.insert_certificate(&certificate)?;
+                tx.append_audit(&Actor::Principal(principal), now, &event)?;
+                tx.update_signing_request(&request)?;
+                Ok((request, certificate))
+            })
+            .await
+    }
+
+    /// The certificate married to a request.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when the request is unknown or has none yet.
+    pub async fn certificate(&self, handle: Handle) -> Result<StoredCertificate, Error> {
+        let request = self.signing_request(handle).await?;
+        let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.certificate(handle)?)).await;
+        found?.ok_or_else(|| {
+            let message = format!("signing request {handle} is {}: no certificate is married to it yet", request.state);
+            Error::new(Kind::NotFound, "certificate.none", message)
+        })
+    }
+}
+
+fn stored(request: Handle, chain: &MarriedChain, now: crate::domain::clock::Timestamp) -> StoredCertificate {
+    StoredCertificate {
+        request,
+        leaf: chain.leaf.der().to_vec(),
+        chain: chain.chain.iter().map(|certificate| certificate.der().to_vec()).collect(),
+        sha256: chain.leaf.sha256(),
+        not_before: chain.leaf.not_before(),
+        not_after: chain.leaf.not_after(),
+        married_at: now,
+    }
+}

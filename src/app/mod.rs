@@ -1,0 +1,88 @@
+//! The use cases: the only place where the domain, the token and the index meet.
+//!
+//! - [`produce`]: from a wish to a verified CSR, with the journal around the token
+//! - [`idempotency`]: a create that is sent twice makes one key
+//! - [`marry`]: the certificate comes back
+//! - [`keys`]: what becomes of keys
+//! - [`reconcile`]: the journal against the token, at start and every 5 minutes
+//! - [`watch`]: the sentinel key, readiness, and when to reconcile
+//!
+//! It knows nothing of HTTP or the command line.
+
+mod error;
+pub mod failpoint;
+pub mod idempotency;
+pub mod keys;
+pub mod marry;
+pub mod produce;
+pub mod reconcile;
+mod system;
+pub mod tokens;
+pub mod watch;
+
+use std::sync::Arc;
+
+pub use error::{Error, Kind};
+pub use system::SystemClock;
+
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::id::{Handle, KeyId};
+use crate::hsm::{Hsm, Token};
+use crate::store::Store;
+use idempotency::InFlight;
+use produce::Drivers;
+use watch::Health;
+
+/// The application: cheap to clone, shared by every surface.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    store: Store,
+    hsm: Hsm,
+    clock: Arc<dyn Clock>,
+    /// Token used when a request names none.
+    default_token: Option<String>,
+    drivers: Drivers,
+    in_flight: InFlight,
+    health: Health,
+}
+
+impl App {
+    /// The application over an open index and started tokens. Does nothing until asked;
+    /// [`App::watch_tokens`] starts the sentinel and the reconciler.
+    pub fn new(store: Store, hsm: Hsm, clock: Arc<dyn Clock>, default_token: Option<String>) -> Self {
+        Self(Arc::new(Parts {
+            store,
+            hsm,
+            clock,
+            default_token,
+            drivers: Drivers::default(),
+            in_flight: InFlight::default(),
+            health: Health::default(),
+        }))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    fn new_handle(&self) -> Result<Handle, Error> {
+        Ok(Handle::new(self.now(), system::random()?))
+    }
+
+    fn new_key_id(&self) -> Result<KeyId, Error> {
+        Ok(KeyId::new(self.0.store.installation(), system::random()?))
+    }
+
+    /// A configured token by name. A row of the index may name one that is no longer configured.
+    fn token(&self, name: &str) -> Result<Token, Error> {
+        self.0.hsm.token(name).ok_or_else(|| {
+            Error::new(
+                Kind::Unavailable,
+                "hsm.token-not-configured",
+                format!("token `{name}` is not in the configuration; add [tokens.{name}] to use its keys"),
+            )
+        })
+    }
+}

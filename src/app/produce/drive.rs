@@ -1,0 +1,360 @@
+//! The journalled path of one signing request with a new key: generate, read back, sign, verify,
+//! record. Every way out leaves the journal in a state that the reconciler can finish.
+
+use super::drivers::{Driver, Outcome};
+use super::renew::{builder_failed, wrong_signature};
+use crate::app::{App, Error, Kind, failpoint};
+use crate::domain::audit::Actor;
+use crate::domain::csr;
+use crate::domain::id::Handle;
+use crate::domain::key::{Key, KeyState, Purpose};
+use crate::domain::signing_request::{Command, SigningRequest};
+use crate::hsm::{self, GeneratedKey, Token};
+use crate::store::{Attempt, AttemptOutcome};
+
+/// Keys made for one signing request before it fails: the first, and one after a fault that leaves
+/// no good key behind.
+const MOST_ATTEMPTS: usize = 2;
+
+/// Where the driver takes up an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The token was not asked yet.
+    Generate,
+    /// It may have been asked: look what is there.
+    Inspect,
+}
+
+/// Why an attempt has no usable key.
+enum NoKey {
+    /// Nothing complete is on the token; another attempt may do better.
+    TryAgain(Error),
+    /// The token does not want or cannot.
+    GiveUp(Error),
+}
+
+impl App {
+    /// Runs the driver in a task of its own.
+    pub(super) fn spawn_driver(&self, driver: Driver, request: SigningRequest, attempt: Attempt, start: Start) {
+        let app = self.clone();
+        tokio::spawn(async move {
+            let outcome = app.drive(request, attempt, start).await;
+            driver.finish(outcome);
+        });
+    }
+
+    /// Takes up a request that was left unfinished, unless it has a driver already.
+    pub(in crate::app) async fn continue_unfinished(&self, request: SigningRequest) -> Result<(), Error> {
+        let handle = request.handle;
+        let Ok(driver) = self.0.drivers.enlist(handle) else { return Ok(()) };
+        // Read again under the claim: another driver may have finished in between.
+        let found: Result<_, Error> = self
+            .0
+            .store
+            .read(move |view| {
+                let request = view.signing_request(handle)?;
+                let key = request.as_ref().and_then(|request| request.key);
+                let key = key.map(|key| view.key(key)).transpose()?.flatten();
+                Ok((request, view.open_attempt_of(handle)?, key))
+            })
+            .await;
+        match found? {
+            (Some(request), Some(attempt), _) if request.state.is_unfinished() => {
+                self.spawn_driver(driver, request, attempt, Start::Inspect);
+            }
+            (Some(request), None, Some(key)) if request.state.is_unfinished() => {
+                let app = self.clone();
+                tokio::spawn(async move { driver.finish(app.finish_with_key(request, key).await) });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn drive(&self, request: SigningRequest, attempt: Attempt, start: Start) -> Outcome {
+        let token = self.token(&request.token)?;
+        let (key, attempt) = self.obtain_key(&token, &request, attempt, start).await?;
+        match self.signed_csr(&token, &request, &key).await {
+            Ok(csr) => self.record_csr(&token, request, key, attempt, csr).await,
+            Err(error) if error.code() == "hsm.wrong-signature" => {
+                self.quarantine(request, key, attempt, error).await
+            }
+            Err(error) if request.continues && error.kind() == Kind::Unavailable => {
+                self.record_generated(request, key, attempt).await?;
+                Err(error)
+            }
+            Err(error) => Err(self.abandon(&token, &request, &attempt, error).await),
+        }
+    }
+
+    /// A good key for the request, in this attempt or in another one.
+    async fn obtain_key(
+        &self,
+        token: &Token,
+        request: &SigningRequest,
+        mut attempt: Attempt,
+        mut start: Start,
+    ) -> Result<(Key, Attempt), Error> {
+        let mut attempts = 1;
+        loop {
+            match self.attempt_key(token, &attempt, start).await {
+                Ok(key) => return Ok((key, attempt)),
+                Err(NoKey::TryAgain(error)) if attempts < MOST_ATTEMPTS => {
+                    tracing::warn!(request = %request.handle, %error, "attempt left no key; starting another");
+                    attempt = self.restart(token, request, attempt, error).await?;
+                    start = Start::Generate;
+                    attempts += 1;
+                }
+                Err(NoKey::TryAgain(error) | NoKey::GiveUp(error)) => {
+                    return Err(self.abandon(token, request, &attempt, error).await);
+                }
+            }
+        }
+    }
+
+    async fn attempt_key(&self, token: &Token, attempt: &Attempt, start: Start) -> Result<Key, NoKey> {
+        failpoint::reached("generate-before");
+        let made = match start {
+            Start::Generate => token.generate(attempt.id, attempt.key.to_string(), attempt.kind).await,
+            Start::Inspect => token.read_back(attempt.id).await,
+        };
+        failpoint::reached("generate-after");
+        let made = match made {
+            // The worker died in the act. The next one can see what is there.
+            Err(error) if error.kind() == hsm::ErrorKind::OutcomeUnknown => token.read_back(attempt.id).await,
+            made => made,
+        };
+        let made = made.map_err(|error| {
+            use hsm::ErrorKind as Hsm;
+            match error.kind() {
+                Hsm::Interrupted | Hsm::KeyMissing | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
+                Hsm::OutcomeUnknown
+                | Hsm::Unavailable
+                | Hsm::Busy
+                | Hsm::Capacity
+                | Hsm::TokenNotFound
+                | Hsm::LockHeld
+                | Hsm::Refused
+                | Hsm::PinRefused
+                | Hsm::Unsupported
+                | Hsm::Bug => NoKey::GiveUp(error.into()),
+            }
+        })?;
+        self.judge(token, attempt, Purpose::Request, made).map_err(NoKey::GiveUp)
+    }
+
+    /// A key that was made is only taken when it is what we asked for.
+    pub(in crate::app) fn judge(
+        &self,
+        token: &Token,
+        attempt: &Attempt,
+        purpose: Purpose,
+        made: GeneratedKey,
+    ) -> Result<Key, Error> {
+        let violations = made.attributes.violations();
+        if !violations.is_empty() {
+            let message = format!(
+                "token `{}` made a key that is not as asked for and was destroyed: {}",
+                token.name(),
+                violations.join("; ")
+            );
+            return Err(Error::new(Kind::HsmRefused, "key.attributes", message));
+        }
+        csr::check_public_key(&made.spki, attempt.kind).map_err(|error| {
+            let message = format!("token `{}` made a bad key, which was destroyed: {error}", token.name());
+            Error::new(Kind::HsmRefused, "key.bad", message).caused_by(error)
+        })?;
+        Ok(Key {
+            handle: attempt.key,
+            id: attempt.id,
+            token: attempt.token.clone(),
+            kind: attempt.kind,
+            purpose,
+            state: KeyState::Present,
+            spki: made.spki,
+            attributes: made.attributes,
+            evidence: token.evidence(),
+            created_at: self.now(),
+        })
+    }
+
+    /// Builds, signs and checks the CSR.
+    async fn signed_csr(&self, token: &Token, request: &SigningRequest, key: &Key) -> Result<Vec<u8>, Error> {
+        let to_be_signed = csr::to_be_signed(&request.spec, &key.spki).map_err(builder_failed)?;
+        failpoint::reached("sign-before");
+        let signature = token.sign(key.id, request.scheme, to_be_signed.clone()).await?;
+        failpoint::reached("sign-after");
+        let signed = csr::assemble(&to_be_signed, request.scheme, &signature).map_err(builder_failed)?;
+        if let Err(error) = csr::check(&signed, &request.spec, &key.spki, request.scheme) {
+            self.report_wrong_signature(key, &error.to_string()).await?;
+            return Err(wrong_signature(error));
+        }
+        Ok(signed)
+    }
+
+    async fn record_csr(
+        &self,
+        token: &Token,
+        request: SigningRequest,
+        key: Key,
+        attempt: Attempt,
+        csr: Vec<u8>,
+    ) -> Outcome {
+        failpoint::reached("record-before");
+        let (handle, now, recorded_key, id) = (request.handle, self.now(), key.clone(), attempt.id);
+        let recorded: Result<SigningRequest, Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                let request = current(tx, handle)?;
+                let actor = Actor::Principal(request.principal);
+                tx.insert_key(&recorded_key)?;
+                tx.close_attempt(id, AttemptOutcome::Succeeded, now)?;
+                let (request, generated) = request.apply(Command::Generated { key: recorded_key.handle }, now)?;
+                tx.append_audit(&actor, now, &generated)?;
+                let (request, pending) = request.apply(Command::Signed { csr }, now)?;
+                tx.append_audit(&actor, now, &pending)?;
+                tx.update_signing_request(&request)?;
+                Ok(request)
+            })
+            .await;
+        failpoint::reached("record-after");
+        match recorded {
+            // Cancelled meanwhile, or the token repeated a key that it had made before.
+            Err(error) if error.kind() == Kind::Conflict => {
+                Err(self.abandon(token, &request, &attempt, error).await)
+            }
+            recorded => recorded,
+        }
+    }
+
+    /// Keeps a good key whose CSR cannot be signed now, for a request that will be continued.
+    async fn record_generated(&self, request: SigningRequest, key: Key, attempt: Attempt) -> Result<(), Error> {
+        let (handle, now) = (request.handle, self.now());
+        self.0
+            .store
+            .write(move |tx| {
+                let (request, event) = current(tx, handle)?.apply(Command::Generated { key: key.handle }, now)?;
+                tx.insert_key(&key)?;
+                tx.close_attempt(attempt.id, AttemptOutcome::Succeeded, now)?;
+                tx.append_audit(&Actor::System, now, &event)?;
+                tx.update_signing_request(&request)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The second half, for a request whose key was recorded before.
+    async fn finish_with_key(&self, request: SigningRequest, key: Key) -> Outcome {
+        let token = self.token(&request.token)?;
+        let csr = self.signed_csr(&token, &request, &key).await?;
+        let (handle, now) = (request.handle, self.now());
+        self.0
+            .store
+            .write(move |tx| {
+                let (request, event) = current(tx, handle)?.apply(Command::Signed { csr }, now)?;
+                tx.append_audit(&Actor::System, now, &event)?;
+                tx.update_signing_request(&request)?;
+                Ok(request)
+            })
+            .await
+    }
+
+    /// The token contradicts itself: the key is kept for whoever looks into it, nothing is released.
+    async fn quarantine(&self, request: SigningRequest, mut key: Key, attempt: Attempt, error: Error) -> Outcome {
+        let (handle, now, reason) = (request.handle, self.now(), error.to_string());
+        key.created_at = now;
+        let recorded: Result<(), Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                let (mut request, event) = current(tx, handle)?.apply(Command::Quarantine { reason }, now)?;
+                request.key = Some(key.handle);
+                tx.insert_key(&key)?;
+                tx.close_attempt(attempt.id, AttemptOutcome::Quarantined, now)?;
+                tx.append_audit(&Actor::System, now, &event)?;
+                tx.update_signing_request(&request)?;
+                Ok(())
+            })
+            .await;
+        recorded?;
+        Err(error.about(handle))
+    }
+
+    /// Clears what an attempt left on the token and opens the next one, under another CKA_ID: a
+    /// generation is never repeated under the same.
+    async fn restart(
+        &self,
+        token: &Token,
+        request: &SigningRequest,
+        attempt: Attempt,
+        error: Error,
+    ) -> Result<Attempt, Error> {
+        let outcome = match clear(token, &attempt).await {
+            Ok(outcome) => outcome,
+            // Still open: the reconciler clears it when the token is back.
+            Err(_) => return Err(error.about(request.handle)),
+        };
+        let next = self.new_attempt(&attempt.token, attempt.kind, attempt.request)?;
+        let (opened, now) = (next.clone(), self.now());
+        let recorded: Result<(), Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                tx.close_attempt(attempt.id, outcome, now)?;
+                tx.open_attempt(&opened)?;
+                Ok(())
+            })
+            .await;
+        recorded.map(|()| next)
+    }
+
+    /// Ends a request that cannot be fulfilled, unless somebody will come back for it and the fault
+    /// passes: then the journal keeps it open. Answers the error for the caller.
+    pub(in crate::app) async fn abandon(
+        &self,
+        token: &Token,
+        request: &SigningRequest,
+        attempt: &Attempt,
+        error: Error,
+    ) -> Error {
+        let passes = matches!(error.kind(), Kind::Unavailable | Kind::OutcomeUnknown);
+        if request.continues && passes {
+            return error.about(request.handle);
+        }
+        // What cannot be cleared now stays open; the reconciler clears it and fails the request.
+        let Ok(outcome) = clear(token, attempt).await else { return error.about(request.handle) };
+        let (handle, id, now, reason) = (request.handle, attempt.id, self.now(), error.to_string());
+        let recorded: Result<(), Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                tx.close_attempt(id, outcome, now)?;
+                let request = current(tx, handle)?;
+                if request.state.is_unfinished() {
+                    let (request, event) = request.apply(Command::Fail { reason }, now)?;
+                    tx.append_audit(&Actor::System, now, &event)?;
+                    tx.update_signing_request(&request)?;
+                }
+                Ok(())
+            })
+            .await;
+        if let Err(cause) = recorded {
+            tracing::error!(request = %handle, %cause, "cannot record that the request failed");
+        }
+        error.about(handle)
+    }
+}
+
+/// Destroys whatever the token holds under an attempt's CKA_ID.
+pub(in crate::app) async fn clear(token: &Token, attempt: &Attempt) -> Result<AttemptOutcome, hsm::Error> {
+    let destroyed = token.destroy(attempt.id).await?;
+    Ok(match destroyed.private + destroyed.public {
+        0 => AttemptOutcome::Absent,
+        _ => AttemptOutcome::Destroyed,
+    })
+}
+
+fn current(tx: &crate::store::Tx, handle: Handle) -> Result<SigningRequest, Error> {
+    tx.signing_request(handle)?.ok_or_else(|| Error::bug(format!("signing request {handle} has no row")))
+}

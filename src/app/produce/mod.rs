@@ -1,0 +1,281 @@
+//! From a wish to a verified CSR.
+//!
+//! A new key goes through the journal: the intent and the CKA_ID are committed before the token is
+//! asked, so that whatever a crash leaves on the token can be found and judged ([`drive`]). The
+//! work runs in a task of its own: a client that goes away does not interrupt it. A CSR for an
+//! existing key changes nothing on the token and is one transaction ([`renew`]).
+
+mod drive;
+mod drivers;
+mod renew;
+
+use std::time::Duration;
+
+use super::idempotency::IdempotencyKey;
+use super::watch::wait_until_usable;
+use super::{App, Error, Kind};
+use crate::domain::algorithm::{Digest, KeyKind, Scheme};
+use crate::domain::audit::Actor;
+use crate::domain::csr::CsrSpec;
+use crate::domain::id::Handle;
+use crate::domain::invalid::Invalid;
+use crate::domain::signing_request::{KeySource, SigningRequest, State};
+use crate::hsm::{Token, TokenInfo};
+use crate::store::{Attempt, Tx};
+pub use drive::Start;
+pub(super) use drive::clear;
+pub use drivers::Drivers;
+
+/// What is wished for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// What the CSR shall say.
+    pub spec: CsrSpec,
+    /// Whose key.
+    pub key: KeyWish,
+    /// The digest under the signature; the key kind's default when absent.
+    pub digest: Option<Digest>,
+}
+
+/// Whose key a CSR is for.
+#[derive(Clone, Debug)]
+pub enum KeyWish {
+    /// A key made for it.
+    New {
+        /// Of which kind.
+        kind: KeyKind,
+        /// On which token; the default one when absent.
+        token: Option<String>,
+    },
+    /// A key that is there: a renewal.
+    Existing(Handle),
+}
+
+/// How long the caller waits for the CSR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: he asks again later (RFC 7240 `respond-async`).
+    Async,
+    /// Up to so long, then as above (RFC 7240 `wait`).
+    UpTo(Duration),
+}
+
+/// What became of a wish in the time the caller waited.
+#[derive(Clone, Debug)]
+pub enum Produced {
+    /// The CSR is made.
+    Done(SigningRequest),
+    /// It is being made and will be, even after a crash.
+    Accepted(SigningRequest),
+}
+
+impl App {
+    /// Makes a CSR.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] with every broken rule; [`Kind::Refused`] when the token has no such key
+    /// kind; [`Kind::Unavailable`] when it cannot work now; [`Kind::OutcomeUnknown`] with the
+    /// request's handle when the token was lost in the act and did not come back in time.
+    pub async fn produce(
+        &self,
+        principal: Handle,
+        wish: Wish,
+        idempotency: Option<IdempotencyKey>,
+        wait: Wait,
+    ) -> Result<Produced, Error> {
+        wish.spec.validate().map_err(Error::invalid)?;
+        match wish.key.clone() {
+            KeyWish::New { kind, token } => {
+                self.produce_with_new_key(principal, wish, kind, token, idempotency, wait).await
+            }
+            KeyWish::Existing(key) => {
+                self.renew(principal, wish, key, idempotency).await.map(Produced::Done)
+            }
+        }
+    }
+
+    /// Waits for a signing request that was accepted before, continuing its work where a crash or
+    /// an outage left it.
+    ///
+    /// # Errors
+    /// As for [`App::produce`].
+    pub async fn resume(&self, handle: Handle, wait: Wait) -> Result<Produced, Error> {
+        let request = self.signing_request(handle).await?;
+        match request.state {
+            State::Intent | State::Generated => {
+                self.continue_unfinished(request.clone()).await?;
+                self.await_driver(request, wait).await
+            }
+            State::Failed | State::Quarantined => Err(failure_of(&request)),
+            State::Pending | State::Issued | State::Retired | State::Cancelled => Ok(Produced::Done(request)),
+        }
+    }
+
+    /// The signing request with that handle.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], or the index cannot be read.
+    pub async fn signing_request(&self, handle: Handle) -> Result<SigningRequest, Error> {
+        self.0
+            .store
+            .read(move |view| view.signing_request(handle).map_err(Error::from))
+            .await?
+            .ok_or_else(|| Error::not_found("signing request", handle))
+    }
+
+    async fn produce_with_new_key(
+        &self,
+        principal: Handle,
+        wish: Wish,
+        kind: KeyKind,
+        token: Option<String>,
+        idempotency: Option<IdempotencyKey>,
+        wait: Wait,
+    ) -> Result<Produced, Error> {
+        let scheme = scheme_for(kind, wish.digest)?;
+        let token = self.token_for(token)?;
+        let info = self.usable(&token).await?;
+        if !info.algorithms.contains(&kind) {
+            return Err(not_offered(&token, &info, kind));
+        }
+
+        let now = self.now();
+        let request = SigningRequest {
+            handle: self.new_handle()?,
+            principal,
+            token: token.name().to_owned(),
+            kind,
+            scheme,
+            spec: wish.spec,
+            key_source: KeySource::New,
+            continues: wait == Wait::Async || idempotency.is_some(),
+            state: State::Intent,
+            key: None,
+            csr: None,
+            failure: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let attempt = self.new_attempt(&request.token, kind, Some(request.handle))?;
+        // Before the commit: the reconciler must never see this attempt without its driver.
+        let driver = self.0.drivers.enlist(request.handle)?;
+        self.record_intent(&request, &attempt, idempotency).await?;
+        self.spawn_driver(driver, request.clone(), attempt, Start::Generate);
+        self.await_driver(request, wait).await
+    }
+
+    async fn record_intent(
+        &self,
+        request: &SigningRequest,
+        attempt: &Attempt,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<(), Error> {
+        super::failpoint::reached("intent-before");
+        let (request, attempt) = (request.clone(), attempt.clone());
+        let recorded: Result<(), Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                insert_request(tx, &request, idempotency.as_ref())?;
+                tx.open_attempt(&attempt)?;
+                tx.append_audit(&Actor::Principal(request.principal), request.created_at, &request.intent_event())?;
+                Ok(())
+            })
+            .await;
+        recorded?;
+        super::failpoint::reached("intent-after");
+        Ok(())
+    }
+
+    /// Waits for the driver of `request`. When the time is up, the request is first marked as one
+    /// that somebody will come back for, since the answer promises it.
+    async fn await_driver(&self, request: SigningRequest, wait: Wait) -> Result<Produced, Error> {
+        let handle = request.handle;
+        let patience = match wait {
+            Wait::Async => return Ok(Produced::Accepted(request)),
+            Wait::UpTo(patience) => patience,
+        };
+        if let Some(outcome) = self.0.drivers.outcome_within(handle, patience).await {
+            return outcome.map(Produced::Done);
+        }
+        let promised: Result<SigningRequest, Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                let mut request =
+                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
+                if request.state.is_unfinished() && !request.continues {
+                    request.continues = true;
+                    tx.update_signing_request(&request)?;
+                }
+                Ok(request)
+            })
+            .await;
+        let request = promised?;
+        match request.state {
+            State::Intent | State::Generated => Ok(Produced::Accepted(request)),
+            State::Failed | State::Quarantined => Err(failure_of(&request)),
+            State::Pending | State::Issued | State::Retired | State::Cancelled => Ok(Produced::Done(request)),
+        }
+    }
+
+    fn token_for(&self, name: Option<String>) -> Result<Token, Error> {
+        let known = || self.0.hsm.tokens().map(|token| token.name().to_owned()).collect::<Vec<_>>().join(", ");
+        let Some(name) = name.or_else(|| self.0.default_token.clone()) else {
+            return Err(Invalid::new("token", format!("say which; there are {}", known())).into());
+        };
+        self.0
+            .hsm
+            .token(&name)
+            .ok_or_else(|| Invalid::new("token", format!("there is no token `{name}`; there are {}", known())).into())
+    }
+
+    /// The token's facts, once its sentinel key has signed.
+    async fn usable(&self, token: &Token) -> Result<TokenInfo, Error> {
+        wait_until_usable(&self.0.health, token).await
+    }
+
+    fn new_attempt(&self, token: &str, kind: KeyKind, request: Option<Handle>) -> Result<Attempt, Error> {
+        Ok(Attempt {
+            id: self.new_key_id()?,
+            key: self.new_handle()?,
+            request,
+            token: token.to_owned(),
+            kind,
+            opened_at: self.now(),
+        })
+    }
+}
+
+/// Inserts a request with its index names and its idempotency entry.
+fn insert_request(tx: &Tx, request: &SigningRequest, idempotency: Option<&IdempotencyKey>) -> Result<(), Error> {
+    tx.insert_signing_request(request, &request.spec.index_names())?;
+    if let Some(key) = idempotency {
+        tx.insert_idempotency(&key.entry(Some(request.handle), request.created_at))?;
+    }
+    Ok(())
+}
+
+fn scheme_for(kind: KeyKind, digest: Option<Digest>) -> Result<Scheme, Error> {
+    let Some(digest) = digest else { return Ok(kind.default_scheme()) };
+    kind.scheme_with(digest).ok_or_else(|| {
+        let allowed = kind.schemes().map(|scheme| scheme.digest().to_string()).collect::<Vec<_>>().join(", ");
+        Invalid::new("digest", format!("{kind} keys sign with {allowed}, not with {digest}")).into()
+    })
+}
+
+fn not_offered(token: &Token, info: &TokenInfo, kind: KeyKind) -> Error {
+    let offered = info.algorithms.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    Error::new(
+        Kind::Refused,
+        "key.kind-not-offered",
+        format!("token `{}` does not offer {kind}; it offers {offered}", token.name()),
+    )
+}
+
+/// The error that a failed request answers whoever asks for its outcome later.
+fn failure_of(request: &SigningRequest) -> Error {
+    let reason = request.failure.as_deref().unwrap_or("no reason recorded");
+    let message = format!("signing request {} is {}: {reason}", request.handle, request.state);
+    Error::new(Kind::HsmRefused, "signing-request.failed", message).about(request.handle)
+}

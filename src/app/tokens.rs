@@ -1,0 +1,74 @@
+//! Looking at tokens and at pages of signing requests.
+
+use super::reconcile::Report;
+use super::watch::TokenHealth;
+use super::{App, Error};
+use crate::domain::clock::Timestamp;
+use crate::domain::id::Handle;
+use crate::domain::key::EvidenceLevel;
+use crate::domain::signing_request::SigningRequest;
+use crate::hsm::{SlotInfo, Token, TokenStatus};
+use crate::store::{Order, Page, RequestFilter};
+
+/// A token, as an operator wants to see it.
+#[derive(Clone, Debug)]
+pub struct TokenView {
+    /// The configured name.
+    pub name: String,
+    /// What its worker says.
+    pub status: TokenStatus,
+    /// What its sentinel says.
+    pub health: TokenHealth,
+    /// What the evidence of its keys is worth.
+    pub evidence: EvidenceLevel,
+    /// What the last reconciliation found, and when.
+    pub report: Option<(Timestamp, Report)>,
+}
+
+impl App {
+    /// Every configured token.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn tokens(&self) -> Result<Vec<TokenView>, Error> {
+        let mut views = Vec::new();
+        for token in self.0.hsm.tokens() {
+            views.push(TokenView {
+                name: token.name().to_owned(),
+                status: token.status(),
+                health: self.health(token.name()),
+                evidence: token.evidence(),
+                report: self.last_report(token.name()).await?,
+            });
+        }
+        Ok(views)
+    }
+
+    /// The slots that the module of a token shows.
+    ///
+    /// # Errors
+    /// No such token, or its worker is down.
+    pub async fn slots(&self, token: &str) -> Result<Vec<SlotInfo>, Error> {
+        let token = self.0.hsm.token(token).ok_or_else(|| Error::not_found("token", token))?;
+        Ok(token.slots().await?)
+    }
+
+    /// A worker-side fact about the token of a key: `None` when it is not configured any more.
+    pub fn configured_token(&self, name: &str) -> Option<Token> {
+        self.0.hsm.token(name)
+    }
+
+    /// A page of signing requests.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn signing_requests(
+        &self,
+        filter: RequestFilter,
+        order: Order,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Page<SigningRequest>, Error> {
+        self.0.store.read(move |view| Ok(view.page_of_signing_requests(&filter, order, after, limit)?)).await
+    }
+}

@@ -1,0 +1,259 @@
+//! Watching the tokens: a sentinel key on each signs a fresh challenge every 15 s, because only a
+//! real signature shows that a token works. A token whose storage vanished may answer OK with no
+//! objects; so the journal is held against a token only after its sentinel signed.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{App, Error, Kind, failpoint};
+use crate::domain::algorithm::KeyKind;
+use crate::domain::audit::Actor;
+use crate::domain::clock::Timestamp;
+use crate::domain::csr;
+use crate::domain::key::{Key, Purpose};
+use crate::hsm::{Token, TokenInfo, TokenStatus};
+use crate::store::{Attempt, AttemptOutcome};
+
+/// A sentinel that signed is asked again after so long.
+const SENTINEL_EVERY: Duration = Duration::from_secs(15);
+/// One that did not, sooner: an outage ends for us when a sentinel signs.
+const SENTINEL_RETRY: Duration = Duration::from_secs(1);
+/// The journal is held against the token so often.
+const RECONCILE_EVERY: Duration = Duration::from_secs(300);
+/// A token that is up without its sentinel gets a new worker at most so often.
+const RESTART_EVERY: Duration = Duration::from_secs(30);
+/// A caller waits so long for a token that is just starting or healing.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the sentinels last said, by token.
+#[derive(Default)]
+pub struct Health(Mutex<BTreeMap<String, TokenHealth>>);
+
+/// What the sentinel of one token last said.
+#[derive(Clone, Debug, Default)]
+pub struct TokenHealth {
+    /// When it was asked last.
+    pub checked_at: Option<Timestamp>,
+    /// Why it did not sign; `None` when it did.
+    pub failure: Option<String>,
+    /// When the journal was last held against the token, since the program started.
+    pub reconciled_at: Option<Timestamp>,
+}
+
+impl TokenHealth {
+    /// Whether the sentinel signed when it was last asked.
+    pub fn signed(&self) -> bool {
+        self.checked_at.is_some() && self.failure.is_none()
+    }
+
+    /// Whether the token may be worked with: the sentinel signed and the journal was reconciled.
+    pub fn is_ready(&self) -> bool {
+        self.signed() && self.reconciled_at.is_some()
+    }
+}
+
+impl Health {
+    /// What is known of a token.
+    pub fn of(&self, token: &str) -> TokenHealth {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned().unwrap_or_default()
+    }
+
+    fn update(&self, token: &str, change: impl FnOnce(&mut TokenHealth)) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(all.entry(token.to_owned()).or_default());
+    }
+}
+
+/// Waits a little for a token that is starting or healing.
+///
+/// # Errors
+/// [`Kind::Unavailable`] with the reason when it does not get ready.
+pub(super) async fn wait_until_usable(health: &Health, token: &Token) -> Result<TokenInfo, Error> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let (status, health) = (token.status(), health.of(token.name()));
+        if let TokenStatus::Up { info, .. } = &status
+            && health.is_ready()
+        {
+            return Ok(info.clone());
+        }
+        // A token that is known to be down is not worth waiting for.
+        if let TokenStatus::Down { error, .. } = status {
+            return Err(error.into());
+        }
+        if Instant::now() >= give_up {
+            let reason = health.failure.unwrap_or_else(|| "it is still being checked".to_owned());
+            let message = format!("token `{}` is not ready: {reason}", token.name());
+            return Err(Error::new(Kind::Unavailable, "hsm.not-ready", message));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+impl App {
+    /// Starts the watch over every token; ends with the runtime.
+    pub fn watch_tokens(&self) {
+        for token in self.0.hsm.tokens() {
+            let (app, token) = (self.clone(), token.clone());
+            tokio::spawn(async move { app.watch_token(token).await });
+        }
+    }
+
+    /// Whether every token is ready, and what each sentinel last said.
+    pub fn readiness(&self) -> (bool, BTreeMap<String, TokenHealth>) {
+        let all: BTreeMap<_, _> =
+            self.0.hsm.tokens().map(|token| (token.name().to_owned(), self.0.health.of(token.name()))).collect();
+        let up = self.0.hsm.tokens().all(Token::is_up);
+        (up && all.values().all(TokenHealth::is_ready), all)
+    }
+
+    /// What the sentinel of a token last said.
+    pub fn health(&self, token: &str) -> TokenHealth {
+        self.0.health.of(token)
+    }
+
+    async fn watch_token(&self, token: Token) {
+        let mut status = token.subscribe();
+        let mut reconciled: Option<Instant> = None;
+        let mut restarted: Option<Instant> = None;
+        loop {
+            status.mark_unchanged();
+            let pause = match self.challenge(&token).await {
+                Ok(()) => {
+                    let was_signing = self.0.health.of(token.name()).signed();
+                    if !was_signing {
+                        tracing::info!(token = token.name(), "the sentinel signed: the token works");
+                    }
+                    self.note_sentinel(&token, None);
+                    if reconciled.is_none_or(|at| at.elapsed() >= RECONCILE_EVERY) {
+                        reconciled = self.reconcile_noting(&token).await.then(Instant::now);
+                    }
+                    if reconciled.is_some() { SENTINEL_EVERY } else { SENTINEL_RETRY }
+                }
+                Err(error) => {
+                    if self.0.health.of(token.name()).failure.is_none() {
+                        tracing::warn!(token = token.name(), %error, "the sentinel does not sign");
+                    }
+                    let up_without_it = error.code() == "key.missing" && token.is_up();
+                    if up_without_it && restarted.is_none_or(|at| at.elapsed() >= RESTART_EVERY) {
+                        // SoftHSM whose directory vanished and came back stays broken until its
+                        // module is initialised anew, which only a new process does.
+                        restarted = Some(Instant::now());
+                        token.restart("the sentinel key is not found");
+                    }
+                    self.note_sentinel(&token, Some(error.to_string()));
+                    SENTINEL_RETRY
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                changed = status.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    fn note_sentinel(&self, token: &Token, failure: Option<String>) {
+        let now = self.now();
+        self.0.health.update(token.name(), |health| {
+            health.checked_at = Some(now);
+            health.failure = failure;
+        });
+    }
+
+    async fn reconcile_noting(&self, token: &Token) -> bool {
+        match self.reconcile(token).await {
+            Ok(report) => {
+                tracing::info!(token = token.name(), ?report, "reconciled");
+                let now = self.now();
+                self.0.health.update(token.name(), |health| health.reconciled_at = Some(now));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(token = token.name(), %error, "cannot reconcile now");
+                false
+            }
+        }
+    }
+
+    /// A fresh challenge for the sentinel; makes the sentinel first where there is none.
+    async fn challenge(&self, token: &Token) -> Result<(), Error> {
+        let name = token.name().to_owned();
+        let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.sentinel_of(&name)?)).await;
+        let key = match found? {
+            Some(key) => key,
+            None => self.make_sentinel(token).await?,
+        };
+        let challenge: [u8; 32] = super::system::random()?;
+        let scheme = key.kind.default_scheme();
+        let signature = token.sign(key.id, scheme, challenge.to_vec()).await?;
+        csr::verify_signature(&key.spki, scheme, &challenge, &signature).map_err(|error| {
+            let message = format!("the sentinel of token `{}` gave a wrong signature", token.name());
+            Error::new(Kind::HsmRefused, "hsm.wrong-signature", message).caused_by(error)
+        })
+    }
+
+    /// Makes the sentinel through the journal, like every key. Attempts that a crash left open are
+    /// cleared first: this task is the only one that makes sentinels of this token.
+    async fn make_sentinel(&self, token: &Token) -> Result<Key, Error> {
+        self.clear_sentinel_attempts(token).await?;
+        let TokenStatus::Up { info, .. } = token.status() else {
+            let message = format!("token `{}` is not up", token.name());
+            return Err(Error::new(Kind::Unavailable, "hsm.unavailable", message));
+        };
+        let kind = sentinel_kind(&info).ok_or_else(|| {
+            let message = format!("token `{}` offers no key kind that strongroom knows", token.name());
+            Error::new(Kind::Refused, "key.kind-not-offered", message)
+        })?;
+        let attempt = self.new_attempt(token.name(), kind, None)?;
+        let (opened, now) = (attempt.clone(), self.now());
+        failpoint::reached("sentinel-before");
+        let recorded: Result<(), Error> =
+            self.0.store.write(move |tx| tx.open_attempt(&opened).map_err(Error::from)).await;
+        recorded?;
+        failpoint::reached("sentinel-after");
+        let made = token.generate(attempt.id, attempt.key.to_string(), kind).await?;
+        let key = self.judge(token, &attempt, Purpose::Sentinel, made)?;
+        let recorded = key.clone();
+        let event = super::keys::key_event(
+            "key.sentinel-made",
+            key.handle,
+            serde_json::json!({ "token": token.name(), "kind": kind }),
+        );
+        let stored: Result<(), Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                tx.insert_key(&recorded)?;
+                tx.close_attempt(attempt.id, AttemptOutcome::Succeeded, now)?;
+                tx.append_audit(&Actor::System, now, &event)?;
+                Ok(())
+            })
+            .await;
+        stored.map(|()| key)
+    }
+
+    async fn clear_sentinel_attempts(&self, token: &Token) -> Result<(), Error> {
+        let name = token.name().to_owned();
+        let open: Result<Vec<Attempt>, Error> = self.0.store.read(move |view| Ok(view.open_attempts(&name)?)).await;
+        for attempt in open?.into_iter().filter(|attempt| attempt.request.is_none()) {
+            let outcome = super::produce::clear(token, &attempt).await?;
+            let now = self.now();
+            let closed: Result<(), Error> = self
+                .0
+                .store
+                .write(move |tx| tx.close_attempt(attempt.id, outcome, now).map_err(Error::from))
+                .await;
+            closed?;
+        }
+        Ok(())
+    }
+}
+
+/// The cheapest kind to sign with that the token offers.
+fn sentinel_kind(info: &TokenInfo) -> Option<KeyKind> {
+    let preferred = "ec-p256".parse().ok().filter(|kind| info.algorithms.contains(kind));
+    preferred.or_else(|| info.algorithms.first().copied())
+}

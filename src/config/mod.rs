@@ -1,0 +1,239 @@
+//! The configuration file: TOML, versioned, unknown fields refused with their line.
+//!
+//! Read in two steps: the version first, then the structure, so that a typo is told with its line
+//! and a file of a newer version is told as such. [`ConfigSpec`] is the file as written; [`Config`]
+//! is what the program uses: defaults filled in, paths made absolute, profiles loaded.
+
+mod spec;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use spec::{ConfigSpec, defaults};
+
+use crate::hsm::profile::Profile;
+
+/// The configuration as the program uses it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Holds the database, the socket, the API key and the lock files; made 0700 when missing.
+    pub data_dir: PathBuf,
+    /// The TCP listener.
+    pub listen: SocketAddr,
+    /// Tokens by the name that users write, at least one.
+    pub tokens: BTreeMap<String, TokenConfig>,
+    /// The token used when a request names none: the only one, or the one configured.
+    pub default_token: Option<String>,
+}
+
+/// One token.
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    /// What its module needs.
+    pub profile: Profile,
+    /// The module, when it is not where the profile says.
+    pub module: Option<PathBuf>,
+    /// CK_TOKEN_INFO.label, without padding.
+    pub label: Option<String>,
+    /// CK_TOKEN_INFO.serialNumber, without padding.
+    pub serial: Option<String>,
+    /// File that holds the user PIN; read by the worker only.
+    pub pin_file: PathBuf,
+    /// Environment of the worker, such as SOFTHSM2_CONF.
+    pub env: BTreeMap<String, String>,
+    /// The operator declares that this token is hardware (evidence level E1).
+    pub hardware: bool,
+    /// Parallel sessions, when not as the profile says.
+    pub sessions: Option<usize>,
+}
+
+impl Config {
+    /// Where the CLI finds the service.
+    pub fn socket(&self) -> PathBuf {
+        self.data_dir.join("strongroom.sock")
+    }
+
+    /// The bearer API key of this installation, mode 0600.
+    pub fn api_key_file(&self) -> PathBuf {
+        self.data_dir.join("api-key")
+    }
+
+    /// The SQLite index.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("strongroom.db")
+    }
+
+    /// Locks and PIN breakers, a pair of files per token.
+    pub fn tokens_dir(&self) -> PathBuf {
+        self.data_dir.join("tokens")
+    }
+
+    /// Held while the service runs: one service per data directory.
+    pub fn lock_file(&self) -> PathBuf {
+        self.data_dir.join("strongroom.lock")
+    }
+
+    /// Reads and checks a configuration file. Relative paths in it are relative to its directory.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not TOML, has an unknown version or field, or breaks a rule; the
+    /// message carries the file's name and, where there is one, the line.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let fail = |message: String| Error::Content { path: path.to_owned(), message };
+        let spec = ConfigSpec::parse(&text).map_err(fail)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        let base = std::path::absolute(base).map_err(|source| Error::Read { path: base.to_owned(), source })?;
+        Self::from_spec(spec, &base).map_err(fail)
+    }
+
+    fn from_spec(spec: ConfigSpec, base: &Path) -> Result<Self, String> {
+        if spec.tokens.is_empty() {
+            return Err("`tokens`: at least one token is needed, as [tokens.main]".to_owned());
+        }
+        if !spec.http.listen.ip().is_loopback() {
+            return Err(format!(
+                "`http.listen`: {} is not a loopback address; plain HTTP is served on loopback only",
+                spec.http.listen
+            ));
+        }
+        let mut tokens = BTreeMap::new();
+        for (name, token) in spec.tokens {
+            let token = TokenConfig::from_spec(&name, token, base)?;
+            tokens.insert(name, token);
+        }
+        let default_token = match spec.default_token {
+            Some(name) if !tokens.contains_key(&name) => {
+                return Err(format!("`default_token`: there is no [tokens.{name}]"));
+            }
+            Some(name) => Some(name),
+            None if tokens.len() == 1 => tokens.keys().next().cloned(),
+            None => None,
+        };
+        Ok(Self { data_dir: base.join(spec.data_dir), listen: spec.http.listen, tokens, default_token })
+    }
+}
+
+impl TokenConfig {
+    fn from_spec(name: &str, spec: spec::TokenSpec, base: &Path) -> Result<Self, String> {
+        let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !plain {
+            return Err(format!(
+                "`tokens.{name}`: a token's name has only letters, digits, `-` and `_`, since it names files"
+            ));
+        }
+        if spec.label.is_none() && spec.serial.is_none() {
+            return Err(format!(
+                "`tokens.{name}`: needs `label` or `serial`; slot numbers are not stable and not used"
+            ));
+        }
+        let profile = load_profile(&spec.profile, base).map_err(|e| format!("`tokens.{name}.profile`: {e}"))?;
+        if let Some(sessions) = spec.sessions
+            && !(1..=256).contains(&sessions)
+        {
+            return Err(format!("`tokens.{name}.sessions`: must be 1 to 256, is {sessions}"));
+        }
+        Ok(Self {
+            profile,
+            module: spec.module.map(|path| base.join(path)),
+            label: spec.label,
+            serial: spec.serial,
+            pin_file: base.join(spec.pin_file),
+            env: spec.env,
+            hardware: spec.hardware,
+            sessions: spec.sessions,
+        })
+    }
+}
+
+/// `softhsm2` is a shipped profile; with a `/` or `.toml` it is a file.
+fn load_profile(reference: &str, base: &Path) -> Result<Profile, String> {
+    if !reference.contains('/') && !reference.ends_with(".toml") {
+        return Profile::shipped(reference).map_err(|error| error.to_string());
+    }
+    let path = base.join(reference);
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Profile::from_toml(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file can be read and is wrong.
+    #[error("{}: {message}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where there is one.
+        message: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = "version = 1\n[tokens.main]\nprofile = \"softhsm2\"\nlabel = \"strongroom\"\npin_file = \"pin\"\n";
+
+    fn load(text: &str) -> Result<Config, String> {
+        Config::from_spec(ConfigSpec::parse(text)?, Path::new("/etc/strongroom"))
+    }
+
+    #[test]
+    fn the_smallest_file_gets_the_defaults() {
+        let config = load(SMALLEST).unwrap();
+        assert_eq!(config.listen.to_string(), defaults::LISTEN);
+        assert_eq!(config.data_dir, Path::new(defaults::DATA_DIR));
+        assert_eq!(config.default_token.as_deref(), Some("main"));
+        assert_eq!(config.tokens["main"].pin_file, Path::new("/etc/strongroom/pin"));
+    }
+
+    #[test]
+    fn the_shipped_example_equals_the_defaults() {
+        let example = ConfigSpec::parse(include_str!("example.toml")).unwrap();
+        let smallest = ConfigSpec::parse(SMALLEST).unwrap();
+        assert_eq!(example.data_dir, smallest.data_dir);
+        assert_eq!(example.http, smallest.http);
+        assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
+        assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
+        // Every default that the example shows as a comment is shown at its value.
+        for line in [format!("# listen = \"{}\"", defaults::LISTEN), format!("# data_dir = \"{}\"", defaults::DATA_DIR)] {
+            assert!(include_str!("example.toml").contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_typo_is_told_with_its_line() {
+        let error = load(&SMALLEST.replace("label", "lable")).unwrap_err();
+        assert!(error.contains("line 4") && error.contains("lable"), "{error}");
+    }
+
+    #[test]
+    fn wrong_files_are_told_what_is_wrong() {
+        let cases = [
+            ("version = 2\n", "version 2"),
+            ("data_dir = \"x\"\n", "version"),
+            ("version = 1\n", "at least one token"),
+            (&SMALLEST.replace("label = \"strongroom\"\n", ""), "`label` or `serial`"),
+            (&SMALLEST.replace("softhsm2", "softhsm3"), "softhsm3"),
+            (&SMALLEST.replace("tokens.main", "tokens.\"a/b\""), "letters, digits"),
+            (&SMALLEST.replace("[tokens", "[http]\nlisten = \"0.0.0.0:80\"\n[tokens"), "loopback"),
+            (&SMALLEST.replace("version = 1", "version = 1\ndefault_token = \"other\""), "[tokens.other]"),
+            (&format!("{SMALLEST}sessions = 0\n"), "1 to 256"),
+        ];
+        for (text, expected) in cases {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(expected), "{text}\n{error}");
+        }
+    }
+}

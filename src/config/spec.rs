@@ -1,0 +1,104 @@
+//! The configuration file as written.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Every default, with its reason.
+pub mod defaults {
+    /// Loopback: plain HTTP leaves the machine only through something that adds TLS.
+    pub const LISTEN: &str = "127.0.0.1:8750";
+    /// Where the file hierarchy standard puts the state of a service.
+    pub const DATA_DIR: &str = "/var/lib/strongroom";
+}
+
+/// The file, version 1.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigSpec {
+    #[serde(rename = "version")]
+    _version: u32,
+    /// Directory of the database, the socket and the locks.
+    #[serde(default = "default_data_dir")]
+    pub data_dir: PathBuf,
+    /// Token for requests that name none; needed only with several tokens.
+    pub default_token: Option<String>,
+    /// The HTTP listener.
+    #[serde(default)]
+    pub http: HttpSpec,
+    /// Tokens by name.
+    #[serde(default)]
+    pub tokens: BTreeMap<String, TokenSpec>,
+}
+
+/// `[http]`
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSpec {
+    /// Address and port.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+}
+
+/// `[tokens.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSpec {
+    /// Name of a shipped profile, or a file.
+    pub profile: String,
+    /// The module's path; overrides the profile.
+    pub module: Option<PathBuf>,
+    /// Label of the token.
+    pub label: Option<String>,
+    /// Serial number of the token.
+    pub serial: Option<String>,
+    /// File with the user PIN, mode 0600 or 0400.
+    pub pin_file: PathBuf,
+    /// Environment variables for the module.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// True declares that the token is hardware.
+    #[serde(default)]
+    pub hardware: bool,
+    /// Parallel sessions; overrides the profile.
+    pub sessions: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: Option<toml::Spanned<toml::Value>>,
+}
+
+impl ConfigSpec {
+    /// Parses a file: the version first, then the structure.
+    ///
+    /// # Errors
+    /// What is wrong, with line and column.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let version: VersionOnly = toml::from_str(text).map_err(|error| error.to_string())?;
+        match version.version.map(toml::Spanned::into_inner) {
+            Some(toml::Value::Integer(1)) => {}
+            Some(other) => {
+                return Err(format!("this program reads version 1 of the file; the file says version {other}"));
+            }
+            None => return Err("the first line must be `version = 1`".to_owned()),
+        }
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Default for HttpSpec {
+    fn default() -> Self {
+        Self { listen: default_listen() }
+    }
+}
+
+fn default_data_dir() -> PathBuf {
+    PathBuf::from(defaults::DATA_DIR)
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8750))
+}

@@ -1,0 +1,45 @@
+//! The HTTP surface: the router, who may pass, and how errors look.
+//!
+//! - [`listen`]: the accept loop over TCP and the Unix socket
+//! - [`permit`]: authorised before the body is read
+//! - [`error`]: the only table from kinds to statuses, and the problem document
+//! - [`rest`]: the native API
+//! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential
+
+pub mod error;
+pub mod listen;
+mod ops;
+pub mod permit;
+mod request_id;
+pub mod rest;
+
+use axum::Router;
+use utoipa::openapi::OpenApi;
+
+use crate::app::App;
+use crate::auth::Authenticator;
+use error::Failure;
+
+/// Largest body in bytes; a larger one is answered 413.
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct Context {
+    /// The use cases.
+    pub app: App,
+    /// Who may pass.
+    pub authenticator: Authenticator,
+}
+
+/// Every route, and the OpenAPI document of the native ones.
+pub fn router(context: Context) -> (Router, OpenApi) {
+    let (native, document) = rest::router(context.clone());
+    let router = Router::new()
+        .merge(ops::router(context.clone()))
+        .nest(crate::api::PREFIX, native.merge(ops::router(context)))
+        .fallback(async || Failure::no_such_route())
+        .method_not_allowed_fallback(async || Failure::method_not_allowed())
+        .layer(axum::middleware::from_fn(request_id::name_and_render));
+    (router, document)
+}

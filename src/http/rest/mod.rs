@@ -1,0 +1,57 @@
+//! The native API under `/strongroom/v1`. Handlers translate between the wire and the use cases;
+//! what they mean is in `app`.
+
+mod certificates;
+mod convert;
+mod csrs;
+mod keys;
+mod prefer;
+mod tokens;
+
+use axum::Router;
+use axum::routing::get;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Context;
+use super::permit::Permit;
+use crate::api;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "strongroom",
+        description = "Certificate signing requests whose keys never leave the PKCS#11 token",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(api::Problem)),
+    security(("api_key" = [])),
+)]
+struct Document;
+
+/// The routes, without their prefix, and the document, with it.
+pub(super) fn router(context: Context) -> (Router, OpenApi) {
+    let (router, routes) = OpenApiRouter::new()
+        .routes(routes!(csrs::create, csrs::list))
+        .routes(routes!(csrs::show, csrs::cancel))
+        .routes(routes!(csrs::retire))
+        .routes(routes!(certificates::marry, certificates::show))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::show, keys::destroy))
+        .routes(routes!(tokens::list))
+        .routes(routes!(tokens::slots))
+        .split_for_parts();
+    let mut document = Document::openapi().nest(api::PREFIX, routes);
+    if let Some(components) = &mut document.components {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("api_key", SecurityScheme::Http(bearer));
+    }
+    let published = document.clone();
+    let router = router
+        .route("/openapi.json", get(async move |_: Permit| axum::Json(published)))
+        .with_state(context);
+    (router, document)
+}
