@@ -1,0 +1,175 @@
+//! Names of PKCS#11 constants, as rules write them. Every number may also be written in hexadecimal
+//! (`0x80000001`), which is the only way for vendor-defined ones.
+
+use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_RV};
+
+/// A return value: `CKR_DEVICE_ERROR` or `0x30`.
+///
+/// # Errors
+/// The word is neither a name of the table nor hexadecimal.
+pub fn return_value(word: &str) -> Result<CK_RV, String> {
+    number(RETURN_VALUES, word)
+}
+
+/// An attribute: `CKA_EXTRACTABLE` or `0x162`.
+///
+/// # Errors
+/// The word is neither a name of the table nor hexadecimal.
+pub fn attribute(word: &str) -> Result<CK_ATTRIBUTE_TYPE, String> {
+    number(ATTRIBUTES, word)
+}
+
+/// A mechanism: `CKM_ECDSA` or `0x1041`.
+///
+/// # Errors
+/// The word is neither a name of the table nor hexadecimal.
+pub fn mechanism(word: &str) -> Result<CK_MECHANISM_TYPE, String> {
+    number(MECHANISMS, word)
+}
+
+fn number(table: &[(&str, u64)], word: &str) -> Result<u64, String> {
+    let named = table.iter().find(|(name, _)| *name == word).map(|(_, number)| *number);
+    let hexadecimal = || u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    named
+        .or_else(hexadecimal)
+        .ok_or_else(|| format!("`{word}` is not a name known here: write its number, such as 0x30"))
+}
+
+macro_rules! table {
+    ($($name:ident)*) => { &[$((stringify!($name), cryptoki_sys::$name)),*] };
+}
+
+const RETURN_VALUES: &[(&str, CK_RV)] = table! {
+    CKR_OK
+    CKR_CANCEL
+    CKR_HOST_MEMORY
+    CKR_SLOT_ID_INVALID
+    CKR_GENERAL_ERROR
+    CKR_FUNCTION_FAILED
+    CKR_ARGUMENTS_BAD
+    CKR_NEED_TO_CREATE_THREADS
+    CKR_CANT_LOCK
+    CKR_ATTRIBUTE_READ_ONLY
+    CKR_ATTRIBUTE_SENSITIVE
+    CKR_ATTRIBUTE_TYPE_INVALID
+    CKR_ATTRIBUTE_VALUE_INVALID
+    CKR_ACTION_PROHIBITED
+    CKR_DATA_INVALID
+    CKR_DATA_LEN_RANGE
+    CKR_DEVICE_ERROR
+    CKR_DEVICE_MEMORY
+    CKR_DEVICE_REMOVED
+    CKR_FUNCTION_CANCELED
+    CKR_FUNCTION_NOT_SUPPORTED
+    CKR_KEY_HANDLE_INVALID
+    CKR_KEY_SIZE_RANGE
+    CKR_KEY_TYPE_INCONSISTENT
+    CKR_KEY_CHANGED
+    CKR_KEY_FUNCTION_NOT_PERMITTED
+    CKR_KEY_UNEXTRACTABLE
+    CKR_MECHANISM_INVALID
+    CKR_MECHANISM_PARAM_INVALID
+    CKR_OBJECT_HANDLE_INVALID
+    CKR_OPERATION_ACTIVE
+    CKR_OPERATION_NOT_INITIALIZED
+    CKR_PIN_INCORRECT
+    CKR_PIN_INVALID
+    CKR_PIN_LEN_RANGE
+    CKR_PIN_EXPIRED
+    CKR_PIN_LOCKED
+    CKR_SESSION_CLOSED
+    CKR_SESSION_COUNT
+    CKR_SESSION_HANDLE_INVALID
+    CKR_SESSION_READ_ONLY
+    CKR_SESSION_EXISTS
+    CKR_SESSION_READ_ONLY_EXISTS
+    CKR_SESSION_READ_WRITE_SO_EXISTS
+    CKR_SIGNATURE_INVALID
+    CKR_SIGNATURE_LEN_RANGE
+    CKR_TEMPLATE_INCOMPLETE
+    CKR_TEMPLATE_INCONSISTENT
+    CKR_TOKEN_NOT_PRESENT
+    CKR_TOKEN_NOT_RECOGNIZED
+    CKR_TOKEN_WRITE_PROTECTED
+    CKR_USER_ALREADY_LOGGED_IN
+    CKR_USER_NOT_LOGGED_IN
+    CKR_USER_PIN_NOT_INITIALIZED
+    CKR_USER_TYPE_INVALID
+    CKR_USER_ANOTHER_ALREADY_LOGGED_IN
+    CKR_USER_TOO_MANY_TYPES
+    CKR_RANDOM_NO_RNG
+    CKR_DOMAIN_PARAMS_INVALID
+    CKR_CURVE_NOT_SUPPORTED
+    CKR_BUFFER_TOO_SMALL
+    CKR_CRYPTOKI_NOT_INITIALIZED
+    CKR_CRYPTOKI_ALREADY_INITIALIZED
+    CKR_MUTEX_BAD
+    CKR_FUNCTION_REJECTED
+    CKR_TOKEN_RESOURCE_EXCEEDED
+    CKR_KEY_EXHAUSTED
+};
+
+const ATTRIBUTES: &[(&str, CK_ATTRIBUTE_TYPE)] = table! {
+    CKA_CLASS
+    CKA_TOKEN
+    CKA_PRIVATE
+    CKA_LABEL
+    CKA_UNIQUE_ID
+    CKA_VALUE
+    CKA_TRUSTED
+    CKA_KEY_TYPE
+    CKA_SUBJECT
+    CKA_ID
+    CKA_SENSITIVE
+    CKA_ENCRYPT
+    CKA_DECRYPT
+    CKA_WRAP
+    CKA_UNWRAP
+    CKA_SIGN
+    CKA_SIGN_RECOVER
+    CKA_VERIFY
+    CKA_VERIFY_RECOVER
+    CKA_DERIVE
+    CKA_MODULUS
+    CKA_MODULUS_BITS
+    CKA_PUBLIC_EXPONENT
+    CKA_PUBLIC_KEY_INFO
+    CKA_EXTRACTABLE
+    CKA_LOCAL
+    CKA_NEVER_EXTRACTABLE
+    CKA_ALWAYS_SENSITIVE
+    CKA_KEY_GEN_MECHANISM
+    CKA_MODIFIABLE
+    CKA_COPYABLE
+    CKA_DESTROYABLE
+    CKA_EC_PARAMS
+    CKA_EC_POINT
+    CKA_ALWAYS_AUTHENTICATE
+    CKA_WRAP_WITH_TRUSTED
+    CKA_ALLOWED_MECHANISMS
+};
+
+const MECHANISMS: &[(&str, CK_MECHANISM_TYPE)] = table! {
+    CKM_RSA_PKCS_KEY_PAIR_GEN
+    CKM_RSA_PKCS
+    CKM_RSA_PKCS_PSS
+    CKM_SHA256_RSA_PKCS
+    CKM_SHA384_RSA_PKCS
+    CKM_SHA512_RSA_PKCS
+    CKM_SHA256_RSA_PKCS_PSS
+    CKM_SHA384_RSA_PKCS_PSS
+    CKM_SHA512_RSA_PKCS_PSS
+    CKM_EC_KEY_PAIR_GEN
+    CKM_ECDSA
+    CKM_ECDSA_SHA256
+    CKM_ECDSA_SHA384
+    CKM_ECDSA_SHA512
+    CKM_EC_EDWARDS_KEY_PAIR_GEN
+    CKM_EDDSA
+    CKM_ML_DSA_KEY_PAIR_GEN
+    CKM_ML_DSA
+    CKM_AES_KEY_GEN
+    CKM_AES_KEY_WRAP
+    CKM_AES_KEY_WRAP_PAD
+    CKM_RSA_PKCS_OAEP
+};
