@@ -53,6 +53,11 @@ impl Source {
         sources
     }
 
+    /// Whether the file is the `mod tests;` of another.
+    pub fn is_unit_test(&self) -> bool {
+        self.module.last().is_some_and(|name| name == "tests")
+    }
+
     /// The name and line of every macro call.
     pub fn macro_calls(&self) -> Vec<(String, usize)> {
         macro_calls(self.tokens())
@@ -61,7 +66,7 @@ impl Source {
     /// Every path in the code that ships: unit tests may do what they like.
     pub fn paths(&self) -> Vec<WrittenPath> {
         let mut paths = Vec::new();
-        if self.module.last().is_none_or(|name| name != "tests") {
+        if !self.is_unit_test() {
             collect_paths(self.tokens(), &self.module, &mut paths);
         }
         paths
