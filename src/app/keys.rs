@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::id::Handle;
-use crate::domain::key::{Key, KeyState, Purpose};
+use crate::domain::key::{EvidenceLevel, Key, KeyState, Purpose};
 use crate::domain::signing_request::{Command, KeySource, SigningRequest};
 use crate::store::{Page, Tx};
 
@@ -33,6 +33,18 @@ impl App {
     pub async fn key(&self, handle: Handle) -> Result<Key, Error> {
         let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.key(handle)?)).await;
         found?.ok_or_else(|| Error::not_found("key", handle))
+    }
+
+    /// What the evidence of a signing request's key is worth; of its token's keys, before it has one.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], or the index cannot be read.
+    pub async fn evidence_of(&self, request: Handle) -> Result<EvidenceLevel, Error> {
+        let request = self.signing_request(request).await?;
+        match request.key {
+            Some(key) => Ok(self.key(key).await?.evidence),
+            None => Ok(self.configured_token(&request.token).map_or(EvidenceLevel::E0, |token| token.evidence())),
+        }
     }
 
     /// A page of keys, newest first.

@@ -27,8 +27,11 @@ pub use system::SystemClock;
 
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::id::{Handle, KeyId};
-use crate::hsm::{Hsm, Token};
+use crate::hsm::Hsm;
 use crate::store::Store;
+// What use cases take and answer, so that the surfaces need not know the rings below.
+pub use crate::hsm::{SlotInfo, Token, TokenStatus, key_uri, token_uri};
+pub use crate::store::{Answer, Order, Page, RequestFilter, StoredCertificate};
 use idempotency::InFlight;
 use produce::Drivers;
 use watch::Health;

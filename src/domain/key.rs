@@ -101,39 +101,49 @@ pub struct KeyAttributes {
 }
 
 impl KeyAttributes {
-    /// Every attribute that is not as a key of ours must have it, as `NAME is VALUE, must be
-    /// VALUE`; empty when the key may be used. LOCAL, ALWAYS_SENSITIVE and NEVER_EXTRACTABLE must be
-    /// known to be true; an attribute that the token leaves out otherwise is not held against it.
-    pub fn violations(&self) -> Vec<String> {
-        let proofs = [
-            ("CKA_LOCAL", self.local),
-            ("CKA_ALWAYS_SENSITIVE", self.always_sensitive),
-            ("CKA_NEVER_EXTRACTABLE", self.never_extractable),
-        ];
-        let wanted = [
+    /// Every attribute by its PKCS#11 name, with what a key of ours must have.
+    fn table(&self) -> [(&'static str, Option<bool>, bool); 14] {
+        [
             ("CKA_TOKEN", self.token, true),
             ("CKA_PRIVATE", self.private, true),
             ("CKA_SENSITIVE", self.sensitive, true),
             ("CKA_EXTRACTABLE", self.extractable, false),
             ("CKA_MODIFIABLE", self.modifiable, false),
             ("CKA_COPYABLE", self.copyable, false),
+            ("CKA_LOCAL", self.local, true),
+            ("CKA_ALWAYS_SENSITIVE", self.always_sensitive, true),
+            ("CKA_NEVER_EXTRACTABLE", self.never_extractable, true),
             ("CKA_SIGN", self.sign, true),
             ("CKA_DECRYPT", self.decrypt, false),
             ("CKA_UNWRAP", self.unwrap, false),
             ("CKA_DERIVE", self.derive, false),
             ("CKA_SIGN_RECOVER", self.sign_recover, false),
-        ];
-        let unproven = proofs.iter().filter(|(_, value)| *value != Some(true)).map(|(name, value)| {
-            let is = if value.is_none() { "unknown" } else { "false" };
-            format!("{name} is {is}, must be true")
-        });
-        let wrong = wanted
-            .iter()
-            .filter(|(_, value, must)| value.is_some_and(|value| value != *must))
-            .map(|(name, _, must)| format!("{name} is {}, must be {must}", !must));
-        unproven.chain(wrong).collect()
+        ]
+    }
+
+    /// Every attribute by its PKCS#11 name.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, Option<bool>)> {
+        self.table().into_iter().map(|(name, value, _)| (name, value))
+    }
+
+    /// Every attribute that is not as a key of ours must have it; empty when the key may be used.
+    /// Those of [`PROOFS`] must be known; another one that the token leaves out is not held against
+    /// it.
+    pub fn violations(&self) -> Vec<String> {
+        self.table()
+            .into_iter()
+            .filter_map(|(name, value, must)| match value {
+                Some(value) if value == must => None,
+                Some(value) => Some(format!("{name} is {value}, must be {must}")),
+                None if PROOFS.contains(&name) => Some(format!("{name} is unknown, must be {must}")),
+                None => None,
+            })
+            .collect()
     }
 }
+
+/// The token's word that the key was made there and never left.
+const PROOFS: [&str; 3] = ["CKA_LOCAL", "CKA_ALWAYS_SENSITIVE", "CKA_NEVER_EXTRACTABLE"];
 
 /// What the statement "this key cannot leave" rests on. The levels above E1 need a verified
 /// attestation by the vendor.
@@ -196,7 +206,7 @@ mod tests {
         let key = KeyAttributes { extractable: Some(true), never_extractable: Some(false), ..good() };
         assert_eq!(
             key.violations(),
-            ["CKA_NEVER_EXTRACTABLE is false, must be true", "CKA_EXTRACTABLE is true, must be false"]
+            ["CKA_EXTRACTABLE is true, must be false", "CKA_NEVER_EXTRACTABLE is false, must be true"]
         );
     }
 

@@ -1,6 +1,7 @@
 //! The native API under `/strongroom/v1`. Handlers translate between the wire and the use cases;
 //! what they mean is in `app`.
 
+mod accept;
 mod certificates;
 mod convert;
 mod csrs;

@@ -1,0 +1,199 @@
+//! What can be written on the command line: data, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// A certificate-signing-request appliance whose keys never leave the PKCS#11 token.
+#[derive(Debug, Parser)]
+#[command(name = "strongroom", version, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done; 1 the request is refused as it is; 2 usage, configuration \
+or an unexpected failure; 3 not available now, try again.")]
+pub struct Args {
+    /// The configuration file.
+    #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "/etc/strongroom/strongroom.toml")]
+    pub config: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service until SIGTERM or Ctrl-C.
+    Serve,
+    /// Check the configuration file and the profiles that it names.
+    CheckConfig,
+    /// Look at the slots of a module and make tokens.
+    #[command(subcommand)]
+    Slot(Slot),
+    /// Make, find and finish certificate signing requests.
+    #[command(subcommand)]
+    Csr(Csr),
+    /// Look at keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// The process that loads a PKCS#11 module. Started by the service.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// `slot`
+#[derive(Debug, Subcommand)]
+pub enum Slot {
+    /// List the slots that a token's module shows.
+    List {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+    },
+    /// Make the configured token in a free slot. Refused when a token with its label exists.
+    #[command(after_help = "Examples:\n  strongroom slot init --so-pin-file so-pin\n  \
+                            strongroom slot init --token main --pin-fd 3 --so-pin-fd 4 3<pin 4<so-pin")]
+    Init {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Where its PINs come from.
+        #[command(flatten)]
+        pins: Pins,
+    },
+}
+
+/// Where PINs come from. Never an argument: arguments are seen by every process of the machine.
+#[derive(Debug, ClapArgs)]
+pub struct Pins {
+    /// File with the user PIN; the configured `pin_file` when absent, a prompt when that is missing.
+    #[arg(long, conflicts_with = "pin_fd")]
+    pub pin_file: Option<PathBuf>,
+    /// Open file descriptor to read the user PIN from.
+    #[arg(long)]
+    pub pin_fd: Option<u32>,
+    /// File with the security officer's PIN; a prompt when absent.
+    #[arg(long, conflicts_with = "so_pin_fd")]
+    pub so_pin_file: Option<PathBuf>,
+    /// Open file descriptor to read the security officer's PIN from.
+    #[arg(long)]
+    pub so_pin_fd: Option<u32>,
+}
+
+/// `csr`
+#[derive(Debug, Subcommand)]
+pub enum Csr {
+    /// Make a CSR, with a new key on the token or for an existing key.
+    #[command(after_help = "Examples:\n  strongroom csr new --subject CN=www.example.com --san DNS:www.example.com\n  \
+                            strongroom csr new --subject CN=www.example.com --key 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
+    New(Box<NewCsr>),
+    /// List signing requests, newest first.
+    List {
+        /// Only these statuses, separated by commas.
+        #[arg(long)]
+        status: Option<String>,
+        /// Only requests with a CN or SAN value that starts so.
+        #[arg(long)]
+        name: Option<String>,
+        /// Only this kind of key.
+        #[arg(long)]
+        kind: Option<String>,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Where to go on, as the previous page said.
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show a signing request.
+    Show {
+        /// Its handle.
+        handle: String,
+        /// Print only the CSR, as PEM.
+        #[arg(long)]
+        pem: bool,
+    },
+    /// Call a signing request off; says what becomes of its key.
+    Cancel {
+        /// Its handle.
+        handle: String,
+    },
+    /// Marry a certificate (PEM or DER, its chain in any order) to a pending request.
+    Marry {
+        /// The request's handle.
+        handle: String,
+        /// The certificate; `-` for standard input.
+        file: PathBuf,
+    },
+}
+
+/// `csr new`
+#[derive(Debug, ClapArgs)]
+pub struct NewCsr {
+    /// The subject: `CN=www.example.com,O=Example` or `/O=Example/CN=www.example.com`.
+    #[arg(long, default_value = "")]
+    pub subject: String,
+    /// A subject alternative name, such as `DNS:www.example.com` or `IP:192.0.2.1`; may be repeated.
+    #[arg(long = "san")]
+    pub sans: Vec<String>,
+    /// Kind of the new key, such as `ec-p256` or `rsa-3072`.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Token for the new key.
+    #[arg(long)]
+    pub token: Option<String>,
+    /// Handle of an existing key: a renewal.
+    #[arg(long, conflicts_with_all = ["kind", "token"])]
+    pub key: Option<String>,
+    /// Digest under the signature: sha256, sha384 or sha512.
+    #[arg(long)]
+    pub digest: Option<String>,
+    /// Key usage to ask for, such as `digitalSignature`; may be repeated.
+    #[arg(long = "key-usage")]
+    pub key_usage: Vec<String>,
+    /// Extended key usage to ask for, such as `serverAuth`; may be repeated.
+    #[arg(long = "eku")]
+    pub extended_key_usage: Vec<String>,
+    /// Ask for a CA certificate.
+    #[arg(long)]
+    pub ca: bool,
+    /// How many CAs may follow below it.
+    #[arg(long, requires = "ca")]
+    pub path_length: Option<u8>,
+    /// Names this create: a repetition makes no second key.
+    #[arg(long)]
+    pub idempotency_key: Option<String>,
+    /// Do not wait for a slow key; look later with `csr show`.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `key`
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// List keys, newest first.
+    List {
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Where to go on, as the previous page said.
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show a key with its attributes and evidence.
+    Show {
+        /// Its handle.
+        handle: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

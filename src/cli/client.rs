@@ -1,0 +1,140 @@
+//! The client of the native API over the service's Unix socket.
+
+use std::path::PathBuf;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use zeroize::Zeroizing;
+
+use super::report::Failure;
+use crate::api;
+use crate::config::Config;
+
+/// Talks to the service of one configuration.
+pub struct Client {
+    runtime: tokio::runtime::Runtime,
+    socket: PathBuf,
+    api_key: Zeroizing<String>,
+}
+
+/// One call: the path is below the native prefix.
+pub struct Call<'a> {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// Body with its content type.
+    pub body: Option<(&'a str, Vec<u8>)>,
+    /// More header fields.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl<'a> Call<'a> {
+    /// A call without a body.
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), body: None, headers: Vec::new() }
+    }
+}
+
+impl Client {
+    /// For the service of `config`; connects with each call.
+    ///
+    /// # Errors
+    /// The API key file cannot be read.
+    pub fn new(config: &Config) -> Result<Self, Failure> {
+        let path = config.api_key_file();
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            let hint = "the service makes it when it starts; is it this data directory, and this user's?";
+            Failure::Unavailable(format!("cannot read the API key file {}: {error}\nhint: {hint}", path.display()))
+        })?;
+        let api_key = Zeroizing::new(text);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
+        Ok(Self { runtime, socket: config.socket(), api_key: Zeroizing::new(api_key.trim().to_owned()) })
+    }
+
+    /// A call that answers JSON.
+    ///
+    /// # Errors
+    /// The service cannot be reached, or refuses: its problem document as text.
+    pub fn json<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<(StatusCode, T), Failure> {
+        let (status, bytes) = self.bytes(call)?;
+        let value = serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::Broken(format!("the service's answer is not understood: {error}")))?;
+        Ok((status, value))
+    }
+
+    /// A call that answers bytes.
+    ///
+    /// # Errors
+    /// As for [`Client::json`].
+    pub fn bytes(&self, call: Call<'_>) -> Result<(StatusCode, Bytes), Failure> {
+        let (status, bytes) = self.runtime.block_on(self.exchange(call))?;
+        if status.is_success() { Ok((status, bytes)) } else { Err(refusal(status, &bytes)) }
+    }
+
+    async fn exchange(&self, call: Call<'_>) -> Result<(StatusCode, Bytes), Failure> {
+        let lost = |error: &dyn std::fmt::Display| {
+            Failure::Unavailable(format!("the service at {}: {error}", self.socket.display()))
+        };
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| {
+            let hint = "hint: is `strongroom serve` running with this configuration?";
+            Failure::Unavailable(format!("cannot reach the service at {}: {error}\n{hint}", self.socket.display()))
+        })?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+        tokio::spawn(connection);
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(format!("{}{}", api::PREFIX, call.path))
+            .header(header::HOST, "strongroom")
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.api_key.as_str()));
+        for (name, value) in call.headers {
+            request = request.header(name, value);
+        }
+        let body = match call.body {
+            Some((content_type, body)) => {
+                request = request.header(header::CONTENT_TYPE, content_type);
+                Bytes::from(body)
+            }
+            None => Bytes::new(),
+        };
+        let request = request.body(Full::new(body)).map_err(|error| {
+            Failure::Refused(format!("that cannot be sent: {error}"))
+        })?;
+        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await.map_err(|error| lost(&error))?.to_bytes();
+        Ok((status, bytes))
+    }
+}
+
+fn refusal(status: StatusCode, bytes: &[u8]) -> Failure {
+    let text = match serde_json::from_slice::<api::Problem>(bytes) {
+        Ok(problem) => text_of(&problem),
+        Err(_) => format!("the service answered {status}"),
+    };
+    match status.as_u16() {
+        429 | 503 | 504 => Failure::Unavailable(text),
+        400..=499 => Failure::Refused(text),
+        _ => Failure::Broken(text),
+    }
+}
+
+fn text_of(problem: &api::Problem) -> String {
+    let csr = problem.csr.as_ref().map(|handle| format!("\nsigning request {handle}"));
+    format!("{} ({}){}", problem.detail, problem.code, csr.unwrap_or_default())
+}
+
+/// Escapes a value for a path or query (RFC 3986 section 2.1): what is not unreserved.
+pub fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! `strongroom csr`
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::api;
+use crate::cli::args::{Csr, NewCsr};
+use crate::cli::client::{Call, Client, escape};
+use crate::cli::report::{Failure, Report, facts, say, table};
+
+/// Between two looks at a key that is being made.
+const POLL: Duration = Duration::from_millis(500);
+
+pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
+    let client = Client::new(&super::config(config)?)?;
+    match csr {
+        Csr::New(new) => create(&client, *new, report),
+        Csr::List { status, name, kind, limit, cursor } => {
+            let limit = Some(limit.to_string());
+            let query = [("status", status), ("name", name), ("kind", kind), ("limit", limit), ("cursor", cursor)];
+            list(&client, &query, report)
+        }
+        Csr::Show { handle, pem: true } => {
+            let mut call = Call::new(Method::GET, path_of(&handle));
+            call.headers.push(("accept", "application/x-pem-file".to_owned()));
+            report.raw(&client.bytes(call)?.1)
+        }
+        Csr::Show { handle, pem: false } => report.print(&show(&client, &handle)?, text),
+        Csr::Cancel { handle } => {
+            let (_, cancelled): (_, api::Cancelled) = client.json(Call::new(Method::DELETE, path_of(&handle)))?;
+            report.print(&cancelled, |cancelled| {
+                format!("cancelled {}; its key: {}\n", cancelled.csr.handle, cancelled.key_fate)
+            })
+        }
+        Csr::Marry { handle, file } => marry(&client, &handle, &file, report),
+    }
+}
+
+fn create(client: &Client, new: NewCsr, report: &Report) -> Result<(), Failure> {
+    let no_wait = new.no_wait;
+    let mut call = Call::new(Method::POST, "/csrs");
+    if let Some(key) = &new.idempotency_key {
+        call.headers.push(("idempotency-key", key.clone()));
+    }
+    if no_wait {
+        call.headers.push(("prefer", "respond-async".to_owned()));
+    }
+    let body = serde_json::to_vec(&body_of(new)).map_err(Failure::broken)?;
+    call.body = Some(("application/json", body));
+
+    let spinner = spinner();
+    let (status, mut csr): (_, api::Csr) = client.json(call)?;
+    if status == StatusCode::ACCEPTED && !no_wait {
+        while matches!(csr.status.as_str(), "intent" | "generated") {
+            std::thread::sleep(POLL);
+            csr = show(client, &csr.handle)?;
+        }
+    }
+    spinner.finish_and_clear();
+    if let Some(failure) = &csr.failure {
+        return Err(Failure::Broken(format!("signing request {} is {}: {failure}", csr.handle, csr.status)));
+    }
+    report.print(&csr, text)
+}
+
+fn body_of(new: NewCsr) -> api::CreateCsr {
+    let basic_constraints =
+        new.ca.then_some(api::BasicConstraints { ca: true, path_length: new.path_length });
+    api::CreateCsr {
+        subject: api::Subject::Text(new.subject),
+        sans: new.sans,
+        key: api::KeyChoice { kind: new.kind, token: new.token, handle: new.key },
+        digest: new.digest,
+        extensions: api::Extensions {
+            key_usage: new.key_usage,
+            extended_key_usage: new.extended_key_usage,
+            basic_constraints,
+        },
+    }
+}
+
+fn list(client: &Client, query: &[(&str, Option<String>)], report: &Report) -> Result<(), Failure> {
+    let query = query_of(query);
+    let (_, page): (_, api::CsrPage) = client.json(Call::new(Method::GET, format!("/csrs{query}")))?;
+    report.print(&page, |page| {
+        table(
+            ["HANDLE", "STATUS", "KIND", "CREATED", "SUBJECT"],
+            page.items.iter().map(|csr| {
+                let name = if csr.subject.is_empty() { csr.sans.join(" ") } else { csr.subject.clone() };
+                [csr.handle.clone(), csr.status.clone(), csr.kind.clone(), csr.created_at.clone(), name]
+            }),
+        )
+    })?;
+    if let Some(cursor) = page.next_cursor {
+        say(format!("more with --cursor {cursor}"));
+    }
+    Ok(())
+}
+
+/// `?a=1&b=2` of what is given.
+pub(super) fn query_of(query: &[(&str, Option<String>)]) -> String {
+    let pairs: Vec<_> = query
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", escape(value.as_deref()?))))
+        .collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+fn show(client: &Client, handle: &str) -> Result<api::Csr, Failure> {
+    client.json(Call::new(Method::GET, path_of(handle))).map(|(_, csr)| csr)
+}
+
+fn marry(client: &Client, handle: &str, file: &Path, report: &Report) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::Refused(format!("cannot read {}: {error}", file.display())))?;
+    let mut call = Call::new(Method::PUT, format!("{}/certificate", path_of(handle)));
+    call.body = Some(("application/octet-stream", bytes));
+    let (_, certificate): (_, api::Certificate) = client.json(call)?;
+    report.print(&certificate, |certificate| {
+        facts([
+            ("married to", Some(certificate.handle.clone())),
+            ("sha256", Some(certificate.sha256.clone())),
+            ("not before", Some(certificate.not_before.clone())),
+            ("not after", Some(certificate.not_after.clone())),
+            ("chain", Some(format!("{} certificate(s)", certificate.chain.len()))),
+        ])
+    })
+}
+
+fn path_of(handle: &str) -> String {
+    format!("/csrs/{}", escape(handle))
+}
+
+fn text(csr: &api::Csr) -> String {
+    let list = |items: &[String]| (!items.is_empty()).then(|| items.join(", "));
+    let facts = facts([
+        ("handle", Some(csr.handle.clone())),
+        ("status", Some(csr.status.clone())),
+        ("subject", Some(csr.subject.clone()).filter(|subject| !subject.is_empty())),
+        ("sans", list(&csr.sans)),
+        ("key usage", list(&csr.extensions.key_usage)),
+        ("extended key usage", list(&csr.extensions.extended_key_usage)),
+        ("key", csr.key.handle.clone()),
+        ("kind", Some(csr.key.kind.clone())),
+        ("uri", csr.key.uri.clone()),
+        ("signature", Some(csr.signature.clone())),
+        ("created", Some(csr.created_at.clone())),
+        ("certificate", csr.certificate_sha256.clone()),
+        ("failure", csr.failure.clone()),
+        ("evidence", Some(format!("{}: {}", csr.evidence.level, csr.evidence.meaning))),
+    ]);
+    format!("{facts}{}", csr.csr.as_deref().unwrap_or_default())
+}
+
+/// For slow keys: an RSA-4096 key takes a software token seconds and a small HSM minutes. Hidden
+/// where stderr is no terminal.
+fn spinner() -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    spinner.set_style(ProgressStyle::default_spinner());
+    spinner.set_message("the token is making the key");
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    spinner
+}

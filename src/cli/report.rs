@@ -1,0 +1,109 @@
+//! How a command ends: data on stdout, as text for people or JSON for machines; talk on stderr; an
+//! exit code of few.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde::Serialize;
+
+/// How a command failed: decides the exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Refused as it is: change the request.
+    #[error("{0}")]
+    Refused(String),
+    /// Usage, configuration, or a failure that should not be.
+    #[error("{0}")]
+    Broken(String),
+    /// Not available now: try again.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Failure {
+    /// Usage, configuration, or a failure that should not be.
+    pub fn broken(error: impl Display) -> Self {
+        Self::Broken(error.to_string())
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => 1,
+            Self::Broken(_) => 2,
+            Self::Unavailable(_) => 3,
+        }
+    }
+}
+
+/// Prints results.
+pub struct Report {
+    json: bool,
+}
+
+impl Report {
+    /// For people, or for machines.
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Prints a result: as JSON, or as the text that `text` makes of it.
+    ///
+    /// # Errors
+    /// Standard output cannot be written, other than by a reader that has enough.
+    pub fn print<T: Serialize>(&self, result: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        if self.json {
+            let json = serde_json::to_string_pretty(result).map_err(Failure::broken)?;
+            return self.raw(format!("{json}\n").as_bytes());
+        }
+        let mut text = text(result);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        self.raw(text.as_bytes())
+    }
+
+    /// Prints bytes as they are.
+    ///
+    /// # Errors
+    /// As for [`Report::print`].
+    pub fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            // `strongroom csr list | head` is no failure.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Failure::Broken(format!("cannot write the result: {error}"))),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Prints a failure on stderr and gives the exit code.
+    pub fn failure(&self, failure: &Failure) -> ExitCode {
+        let _ = writeln!(io::stderr(), "error: {failure}");
+        ExitCode::from(failure.exit_code())
+    }
+}
+
+/// Says something on stderr.
+pub fn say(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A table with a heading, for people.
+pub fn table<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_header(heading);
+    for row in rows {
+        table.add_row(row);
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// Names and values below each other; a value that is absent is left out.
+pub fn facts<'a>(pairs: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    let present: Vec<_> = pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let width = present.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    present.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}

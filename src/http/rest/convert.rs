@@ -1,0 +1,253 @@
+//! Between the wire and the domain: pure, every wrong field told by its path.
+
+use crate::api;
+use crate::app::produce::{KeyWish, Wish};
+use crate::app::tokens::TokenView;
+use crate::app::{self, SlotInfo, Token, TokenStatus};
+use crate::domain::algorithm::{Digest, KeyKind};
+use crate::domain::csr::{self, CsrSpec};
+use crate::domain::extensions::{BasicConstraints, Extensions};
+use crate::domain::id::Handle;
+use crate::domain::invalid::Invalid;
+use crate::domain::key::{EvidenceLevel, Key, KeyAttributes};
+use crate::domain::name::Name;
+use crate::domain::san::San;
+use crate::domain::signing_request::{SigningRequest, State};
+
+/// The kind of a new key when the client does not say: small, fast and accepted everywhere.
+const DEFAULT_KIND: &str = "ec-p256";
+
+/// A handle out of a path, a query or a body.
+pub(super) fn handle(field: &str, text: &str) -> Result<Handle, Invalid> {
+    text.parse().map_err(|error| Invalid::new(field, format!("{error}")))
+}
+
+/// A create body as a wish; every wrong field at once.
+pub(super) fn wish(body: api::CreateCsr) -> Result<Wish, Vec<Invalid>> {
+    let mut wrong = Vec::new();
+    let subject = keep(&mut wrong, name(body.subject));
+    let sans: Vec<_> = body
+        .sans
+        .iter()
+        .enumerate()
+        .filter_map(|(index, text)| keep(&mut wrong, San::parse(&format!("sans[{index}]"), text)))
+        .collect();
+    let extensions = match extensions(&body.extensions) {
+        Ok(extensions) => Some(extensions),
+        Err(errors) => {
+            wrong.extend(errors);
+            None
+        }
+    };
+    let key = keep(&mut wrong, key_wish(body.key));
+    let digest = keep(&mut wrong, body.digest.as_deref().map(digest).transpose());
+    match (subject, extensions, key, digest) {
+        (Some(subject), Some(extensions), Some(key), Some(digest)) if wrong.is_empty() => {
+            Ok(Wish { spec: CsrSpec { subject, sans, extensions }, key, digest })
+        }
+        _ => Err(wrong),
+    }
+}
+
+fn keep<T>(wrong: &mut Vec<Invalid>, result: Result<T, Invalid>) -> Option<T> {
+    result.map_err(|invalid| wrong.push(invalid)).ok()
+}
+
+fn name(subject: api::Subject) -> Result<Name, Invalid> {
+    match subject {
+        api::Subject::Text(text) => text.parse(),
+        api::Subject::Rdns(rdns) => Name::from_rdns(
+            rdns.into_iter()
+                .map(|rdn| rdn.into_iter().map(|attribute| (attribute.kind, attribute.value)).collect())
+                .collect(),
+        ),
+    }
+}
+
+fn extensions(wire: &api::Extensions) -> Result<Extensions, Vec<Invalid>> {
+    let basic_constraints = wire
+        .basic_constraints
+        .as_ref()
+        .map(|wire| BasicConstraints { ca: wire.ca, path_length: wire.path_length });
+    Extensions::from_names(&wire.key_usage, &wire.extended_key_usage, basic_constraints)
+}
+
+fn key_wish(wire: api::KeyChoice) -> Result<KeyWish, Invalid> {
+    match wire.handle {
+        Some(text) => {
+            for (given, field) in [(wire.kind.is_some(), "key.kind"), (wire.token.is_some(), "key.token")] {
+                if given {
+                    return Err(Invalid::new(field, "goes without `key.handle`, which names a key that is there"));
+                }
+            }
+            Ok(KeyWish::Existing(handle("key.handle", &text)?))
+        }
+        None => {
+            let kind = wire.kind.as_deref().unwrap_or(DEFAULT_KIND);
+            let kind: KeyKind = kind.parse().map_err(|error| Invalid::new("key.kind", format!("{error}")))?;
+            Ok(KeyWish::New { kind, token: wire.token })
+        }
+    }
+}
+
+fn digest(text: &str) -> Result<Digest, Invalid> {
+    [Digest::Sha256, Digest::Sha384, Digest::Sha512]
+        .into_iter()
+        .find(|digest| digest.to_string() == text)
+        .ok_or_else(|| Invalid::new("digest", "must be sha256, sha384 or sha512"))
+}
+
+/// Statuses separated by commas.
+pub(super) fn states(text: &str) -> Result<Vec<State>, Invalid> {
+    text.split(',')
+        .map(|name| name.trim().parse().map_err(|error: String| Invalid::new("status", error)))
+        .collect()
+}
+
+/// A signing request, its key once there is one, and the token it names if that is configured.
+pub(super) fn csr(
+    request: &SigningRequest,
+    key: Option<&Key>,
+    token: Option<&Token>,
+    certificate_sha256: Option<[u8; 32]>,
+) -> api::Csr {
+    let evidence = key.map(|key| key.evidence).or_else(|| token.map(Token::evidence));
+    api::Csr {
+        handle: request.handle.to_string(),
+        status: request.state.to_string(),
+        created_at: request.created_at.to_string(),
+        updated_at: request.updated_at.to_string(),
+        subject: request.spec.subject.to_string(),
+        sans: request.spec.sans.iter().map(ToString::to_string).collect(),
+        extensions: extensions_wire(&request.spec.extensions),
+        signature: request.scheme.to_string(),
+        key: api::KeyReference {
+            handle: request.key.map(|key| key.to_string()),
+            source: request.key_source.to_string(),
+            kind: request.kind.to_string(),
+            token: request.token.clone(),
+            uri: key.map(|key| key_uri(key, token)),
+        },
+        csr: request.csr.as_deref().map(csr::pem),
+        certificate_sha256: certificate_sha256.map(hex::encode),
+        failure: request.failure.clone(),
+        evidence: self::evidence(evidence.unwrap_or(EvidenceLevel::E0)),
+    }
+}
+
+/// A signing request in a list.
+pub(super) fn summary(request: &SigningRequest, token: Option<&Token>) -> api::CsrSummary {
+    api::CsrSummary {
+        handle: request.handle.to_string(),
+        status: request.state.to_string(),
+        created_at: request.created_at.to_string(),
+        subject: request.spec.subject.to_string(),
+        sans: request.spec.sans.iter().map(ToString::to_string).collect(),
+        kind: request.kind.to_string(),
+        token: request.token.clone(),
+        key: request.key.map(|key| key.to_string()),
+        evidence: token.map_or(EvidenceLevel::E0, Token::evidence).to_string(),
+    }
+}
+
+fn extensions_wire(extensions: &Extensions) -> api::Extensions {
+    api::Extensions {
+        key_usage: extensions.key_usage.iter().map(ToString::to_string).collect(),
+        extended_key_usage: extensions.extended_key_usage.iter().map(ToString::to_string).collect(),
+        basic_constraints: extensions
+            .basic_constraints
+            .as_ref()
+            .map(|basic| api::BasicConstraints { ca: basic.ca, path_length: basic.path_length }),
+    }
+}
+
+/// A key, with the token it is on if that is configured.
+pub(super) fn key(key: &Key, token: Option<&Token>) -> api::Key {
+    api::Key {
+        handle: key.handle.to_string(),
+        state: key.state.to_string(),
+        purpose: key.purpose.to_string(),
+        kind: key.kind.to_string(),
+        token: key.token.clone(),
+        id: key.id.to_string(),
+        uri: key_uri(key, token),
+        created_at: key.created_at.to_string(),
+        public_key: csr::public_key_pem(&key.spki),
+        spki_sha256: hex::encode(csr::spki_sha256(&key.spki)),
+        attributes: attributes(&key.attributes),
+        evidence: evidence(key.evidence),
+    }
+}
+
+fn key_uri(key: &Key, token: Option<&Token>) -> String {
+    let info = token.and_then(|token| match token.status() {
+        TokenStatus::Up { info, .. } => Some(info),
+        TokenStatus::Starting | TokenStatus::Down { .. } => None,
+    });
+    app::key_uri(info.as_ref(), key.id, &key.handle.to_string())
+}
+
+fn attributes(read: &KeyAttributes) -> std::collections::BTreeMap<String, bool> {
+    read.named().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// An evidence level with its meaning.
+pub(super) fn evidence(level: EvidenceLevel) -> api::Evidence {
+    api::Evidence { level: level.to_string(), meaning: level.meaning().to_owned() }
+}
+
+/// A token.
+pub(super) fn token(view: &TokenView) -> api::Token {
+    let (status, info, problem) = match &view.status {
+        TokenStatus::Starting => ("starting", None, None),
+        TokenStatus::Up { info, .. } => ("up", Some(info), None),
+        TokenStatus::Down { error, .. } => ("down", None, Some(error.to_string())),
+    };
+    api::Token {
+        name: view.name.clone(),
+        status: status.to_owned(),
+        ready: info.is_some() && view.health.is_ready(),
+        problem: problem.or_else(|| view.health.failure.clone()),
+        info: info.map(|info| api::TokenInfo {
+            label: info.label.clone(),
+            serial: info.serial.clone(),
+            manufacturer: info.manufacturer.clone(),
+            model: info.model.clone(),
+            firmware: info.firmware.clone(),
+            library: info.library.clone(),
+            module: info.module.display().to_string(),
+            uri: app::token_uri(info),
+            kinds: info.algorithms.iter().map(ToString::to_string).collect(),
+            sessions: info.sessions,
+            worker_pid: info.worker_pid,
+        }),
+        sentinel: api::Sentinel {
+            signed: view.health.signed(),
+            checked_at: view.health.checked_at.map(|at| at.to_string()),
+        },
+        inventory: view.report.as_ref().map(|(at, report)| api::Inventory {
+            at: at.to_string(),
+            objects: report.objects,
+            owned: report.owned,
+            in_progress: report.in_progress,
+            destroyed: report.destroyed,
+            recovered: report.recovered,
+            quarantined: report.quarantined,
+            nameless: report.nameless,
+            foreign: report.foreign,
+            missing_keys: report.missing_keys,
+        }),
+        evidence: evidence(view.evidence),
+    }
+}
+
+/// A slot.
+pub fn slot(info: &SlotInfo) -> api::Slot {
+    api::Slot {
+        number: info.number,
+        description: info.description.clone(),
+        label: info.label.clone(),
+        serial: info.serial.clone(),
+        initialized: info.initialized,
+    }
+}

@@ -1,0 +1,305 @@
+//! Signing requests.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::accept::Form;
+use super::{convert, prefer};
+use crate::api;
+use crate::app::idempotency::{Begun, Claim};
+use crate::app::keys::KeyFate;
+use crate::app::produce::{Produced, Wait};
+use crate::app::{Answer, Error, Kind, Order, RequestFilter};
+use crate::domain::csr;
+use crate::domain::invalid::Invalid;
+use crate::domain::signing_request::SigningRequest;
+use crate::http::Context;
+use crate::http::error::Failure;
+use crate::http::permit::{Permit, PermittedBody};
+
+/// Names the create route in the idempotency table.
+const CREATE: &str = "POST /strongroom/v1/csrs";
+/// Items on a page when the client does not say.
+pub(super) const DEFAULT_LIMIT: usize = 50;
+/// Most items on a page.
+pub(super) const MOST_LIMIT: usize = 200;
+
+/// Make a CSR: with a new key on the token, or for a key that is there (a renewal).
+#[utoipa::path(
+    post, path = "/csrs", tag = "csrs", operation_id = "createCsr",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Names this create: sent again within 24 hours it gets the same answer and makes no second key"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once; `wait=N` answers 202 when the CSR is not made within N seconds (10 when absent)"),
+    ),
+    request_body = api::CreateCsr,
+    responses(
+        (status = 201, description = "The CSR is made", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
+        (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
+        (status = 400, description = "Malformed, or a field breaks a rule", body = api::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 64 KiB", body = api::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = api::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The token has no such key kind, or the Idempotency-Key was used with another body", body = api::Problem, content_type = "application/problem+json"),
+        (status = 502, description = "The token refused or answered wrongly", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The token cannot be used now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 504, description = "The token was lost in the act; look at Location", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn create(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    body: PermittedBody,
+) -> Result<Response, Failure> {
+    let wait = prefer::wait(&headers);
+    let Some(key) = headers.get("idempotency-key") else {
+        let created = create_once(&context, &body, None, wait).await?;
+        return created_answer(&context, created).await.map(response);
+    };
+    let key = key.to_str().map_err(|_| Invalid::new("Idempotency-Key", "must be printable ASCII"))?;
+    let principal = body.permit.principal.handle;
+    let (claim, produced) = match context.app.begin_idempotent(principal, CREATE, key, &body.bytes).await? {
+        Begun::Answered(answer) => return Ok(response(answer)),
+        Begun::Begun(claim, handle) => {
+            let produced = context.app.resume(handle, wait).await.map_err(Failure::from);
+            (claim, produced)
+        }
+        Begun::Fresh(claim) => {
+            let produced = create_once(&context, &body, Some(&claim), wait).await;
+            (claim, produced)
+        }
+    };
+    let answer = match produced {
+        Ok(produced) => created_answer(&context, produced).await?,
+        // What the client did wrong stays wrong; what went wrong here may go better next time.
+        Err(failure) if failure.status.is_client_error() => {
+            keep(&context, &claim, problem_answer(&failure)?).await?;
+            return Err(failure);
+        }
+        Err(failure) => return Err(failure),
+    };
+    keep(&context, &claim, answer.clone()).await?;
+    Ok(response(answer))
+}
+
+/// List signing requests.
+#[utoipa::path(
+    get, path = "/csrs", tag = "csrs", operation_id = "listCsrs",
+    params(api::ListCsrs),
+    responses(
+        (status = 200, description = "A page", body = api::CsrPage),
+        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(context): State<Context>,
+    _: Permit,
+    query: Result<Query<api::ListCsrs>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<api::CsrPage>, Failure> {
+    let query = query_of(query)?;
+    let filter = RequestFilter {
+        states: query.status.as_deref().map(convert::states).transpose()?.unwrap_or_default(),
+        kind: query
+            .kind
+            .map(|kind| kind.parse().map_err(|error| Invalid::new("kind", format!("{error}"))))
+            .transpose()?,
+        name_prefix: query.name.map(|name| name.to_lowercase()).filter(|name| !name.is_empty()),
+    };
+    let order = match query.order.as_deref() {
+        None | Some("newest") => Order::NewestFirst,
+        Some("oldest") => Order::OldestFirst,
+        Some(_) => return Err(Invalid::new("order", "must be `newest` or `oldest`").into()),
+    };
+    let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
+    let page = context.app.signing_requests(filter, order, after, limit(query.limit)?).await?;
+    let items = page
+        .items
+        .iter()
+        .map(|request| convert::summary(request, context.app.configured_token(&request.token).as_ref()))
+        .collect();
+    Ok(Json(api::CsrPage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
+}
+
+/// Show a signing request, or give its CSR.
+#[utoipa::path(
+    get, path = "/csrs/{handle}", tag = "csrs", operation_id = "getCsr",
+    params(("handle" = String, Path, description = "The signing request")),
+    responses(
+        (status = 200, description = "By Accept: JSON, the CSR as DER (`application/pkcs10`), or as PEM (`application/x-pem-file`, `text/plain`)", content(
+            (api::Csr = "application/json"),
+            (Vec<u8> = "application/pkcs10"),
+            (String = "application/x-pem-file"),
+        )),
+        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
+        (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The CSR is not made yet, and only JSON can say so", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(context): State<Context>,
+    _: Permit,
+    Path(handle): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let request = context.app.signing_request(convert::handle("handle", &handle)?).await?;
+    let form = Form::wanted(&headers, "application/pkcs10")?;
+    let (Form::Der | Form::Pem) = form else { return Ok(Json(view(&context, &request).await?).into_response()) };
+    let Some(der) = request.csr else {
+        let message = format!("signing request {handle} is {}: it has no CSR", request.state);
+        return Err(Error::new(Kind::Conflict, "signing-request.no-csr", message).into());
+    };
+    Ok(match form {
+        Form::Der => ([(header::CONTENT_TYPE, "application/pkcs10")], der).into_response(),
+        Form::Pem | Form::Json => {
+            ([(header::CONTENT_TYPE, "application/x-pem-file")], csr::pem(&der)).into_response()
+        }
+    })
+}
+
+/// Call a signing request off. The answer says what becomes of its key.
+#[utoipa::path(
+    delete, path = "/csrs/{handle}", tag = "csrs", operation_id = "cancelCsr",
+    params(("handle" = String, Path, description = "The signing request")),
+    responses(
+        (status = 200, description = "Cancelled", body = api::Cancelled),
+        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is past that; `state` says where it is", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The index cannot be written now", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel(
+    State(context): State<Context>,
+    permit: Permit,
+    Path(handle): Path<String>,
+) -> Result<Json<api::Cancelled>, Failure> {
+    let handle = convert::handle("handle", &handle)?;
+    let (request, fate) = context.app.cancel(permit.principal.handle, handle).await?;
+    let key_fate = match fate {
+        KeyFate::NoKey => "no-key",
+        KeyFate::Destroyed => "destroyed",
+        KeyFate::WillBeDestroyed => "will-be-destroyed",
+        KeyFate::Kept => "kept",
+    };
+    Ok(Json(api::Cancelled { csr: view(&context, &request).await?, key_fate: key_fate.to_owned() }))
+}
+
+/// Take an issued signing request out of use, so that its key may be destroyed.
+#[utoipa::path(
+    post, path = "/csrs/{handle}/retire", tag = "csrs", operation_id = "retireCsr",
+    params(("handle" = String, Path, description = "The signing request")),
+    responses(
+        (status = 200, description = "Retired", body = api::Csr),
+        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is not issued; `state` says where it is", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The index cannot be written now", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn retire(
+    State(context): State<Context>,
+    permit: Permit,
+    Path(handle): Path<String>,
+) -> Result<Json<api::Csr>, Failure> {
+    let handle = convert::handle("handle", &handle)?;
+    let request = context.app.retire(permit.principal.handle, handle).await?;
+    Ok(Json(view(&context, &request).await?))
+}
+
+/// A query, with its rejection as a problem that names the parameter.
+pub(super) fn query_of<T>(
+    query: Result<Query<T>, axum::extract::rejection::QueryRejection>,
+) -> Result<T, Failure> {
+    let Query(query) = query.map_err(|rejection| {
+        Failure::new(StatusCode::BAD_REQUEST, "query.invalid", rejection.body_text())
+    })?;
+    Ok(query)
+}
+
+/// The page size that a client asked for, held to the bounds.
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, Invalid> {
+    match asked.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MOST_LIMIT => Ok(limit),
+        _ => Err(Invalid::new("limit", format!("must be 1 to {MOST_LIMIT}"))),
+    }
+}
+
+async fn create_once(
+    context: &Context,
+    body: &PermittedBody,
+    claim: Option<&Claim>,
+    wait: Wait,
+) -> Result<Produced, Failure> {
+    let wish = convert::wish(body.json()?).map_err(Error::invalid)?;
+    let idempotency = claim.map(Claim::key);
+    Ok(context.app.produce(body.permit.principal.handle, wish, idempotency, wait).await?)
+}
+
+async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, Failure> {
+    let key = match request.key {
+        Some(key) => Some(context.app.key(key).await?),
+        None => None,
+    };
+    let certificate = match context.app.certificate(request.handle).await {
+        Ok(certificate) => Some(certificate.sha256),
+        Err(error) if error.kind() == Kind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    let token = context.app.configured_token(&request.token);
+    Ok(convert::csr(request, key.as_ref(), token.as_ref(), certificate))
+}
+
+async fn created_answer(context: &Context, produced: Produced) -> Result<Answer, Failure> {
+    let (status, request) = match &produced {
+        Produced::Done(request) => (StatusCode::CREATED, request),
+        Produced::Accepted(request) => (StatusCode::ACCEPTED, request),
+    };
+    Ok(Answer {
+        status: status.as_u16(),
+        location: Some(format!("{}/csrs/{}", api::PREFIX, request.handle)),
+        content_type: "application/json".to_owned(),
+        body: json_bytes(&view(context, request).await?)?,
+    })
+}
+
+fn problem_answer(failure: &Failure) -> Result<Answer, Failure> {
+    Ok(Answer {
+        status: failure.status.as_u16(),
+        location: None,
+        content_type: "application/problem+json".to_owned(),
+        // The replayed document keeps the id of the HTTP request that broke the rule.
+        body: json_bytes(&failure.document(uuid::Uuid::now_v7().to_string()))?,
+    })
+}
+
+async fn keep(context: &Context, claim: &Claim, answer: Answer) -> Result<(), Failure> {
+    Ok(context.app.keep_answer(claim, answer).await?)
+}
+
+fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| Error::bug(format!("an answer cannot be written: {error}")).into())
+}
+
+fn response(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, answer.body).into_response();
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&answer.content_type) {
+        headers.insert(header::CONTENT_TYPE, value);
+    }
+    if let Some(location) = answer.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,85 @@
+//! Keys.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+
+use super::convert;
+use super::csrs::{limit, query_of};
+use crate::api;
+use crate::domain::key::Key;
+use crate::http::Context;
+use crate::http::error::Failure;
+use crate::http::permit::Permit;
+
+/// List keys, newest first.
+#[utoipa::path(
+    get, path = "/keys", tag = "keys", operation_id = "listKeys",
+    params(api::ListKeys),
+    responses(
+        (status = 200, description = "A page", body = api::KeyPage),
+        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(context): State<Context>,
+    _: Permit,
+    query: Result<Query<api::ListKeys>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<api::KeyPage>, Failure> {
+    let query = query_of(query)?;
+    let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
+    let page = context.app.keys(after, limit(query.limit)?).await?;
+    let items = page.items.iter().map(|key| view(&context, key)).collect();
+    Ok(Json(api::KeyPage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
+}
+
+/// Show a key.
+#[utoipa::path(
+    get, path = "/keys/{handle}", tag = "keys", operation_id = "getKey",
+    params(("handle" = String, Path, description = "The key")),
+    responses(
+        (status = 200, description = "The key", body = api::Key),
+        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(context): State<Context>,
+    _: Permit,
+    Path(handle): Path<String>,
+) -> Result<Json<api::Key>, Failure> {
+    let key = context.app.key(convert::handle("handle", &handle)?).await?;
+    Ok(Json(view(&context, &key)))
+}
+
+/// Destroy a key on its token. A key that is missing there is written off.
+#[utoipa::path(
+    delete, path = "/keys/{handle}", tag = "keys", operation_id = "destroyKey",
+    params(("handle" = String, Path, description = "The key")),
+    responses(
+        (status = 200, description = "Destroyed", body = api::Key),
+        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "A live signing request uses it, or it is destroyed already", body = api::Problem, content_type = "application/problem+json"),
+        (status = 502, description = "The token refused", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Decided and recorded; done when the token is back", body = api::Problem, content_type = "application/problem+json"),
+        (status = 504, description = "Decided and recorded; the token was lost in the act", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn destroy(
+    State(context): State<Context>,
+    permit: Permit,
+    Path(handle): Path<String>,
+) -> Result<Json<api::Key>, Failure> {
+    let handle = convert::handle("handle", &handle)?;
+    let key = context.app.destroy_key(permit.principal.handle, handle).await?;
+    Ok(Json(view(&context, &key)))
+}
+
+fn view(context: &Context, key: &Key) -> api::Key {
+    convert::key(key, context.app.configured_token(&key.token).as_ref())
+}

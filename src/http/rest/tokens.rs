@@ -1,0 +1,45 @@
+//! Tokens and slots.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::convert;
+use crate::api;
+use crate::http::Context;
+use crate::http::error::Failure;
+use crate::http::permit::Permit;
+
+/// Every configured token.
+#[utoipa::path(
+    get, path = "/tokens", tag = "tokens", operation_id = "listTokens",
+    responses(
+        (status = 200, description = "The tokens", body = api::Tokens),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(State(context): State<Context>, _: Permit) -> Result<Json<api::Tokens>, Failure> {
+    let tokens = context.app.tokens().await?;
+    Ok(Json(api::Tokens { items: tokens.iter().map(convert::token).collect() }))
+}
+
+/// The slots that the module of a token shows, also those of other tokens and free ones.
+#[utoipa::path(
+    get, path = "/tokens/{name}/slots", tag = "tokens", operation_id = "listSlots",
+    params(("name" = String, Path, description = "The configured name of the token")),
+    responses(
+        (status = 200, description = "The slots", body = api::Slots),
+        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such token", body = api::Problem, content_type = "application/problem+json"),
+        (status = 502, description = "The token refused", body = api::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The token cannot be used now", body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn slots(
+    State(context): State<Context>,
+    _: Permit,
+    Path(name): Path<String>,
+) -> Result<Json<api::Slots>, Failure> {
+    let slots = context.app.slots(&name).await?;
+    Ok(Json(api::Slots { items: slots.iter().map(convert::slot).collect() }))
+}
