@@ -1,1 +1,134 @@
-//! The index over SQLite. (skeleton)
+//! The index: what strongroom knows of signing requests, keys, attempts and certificates, in one
+//! SQLite database. The only place with SQL.
+//!
+//! A use case hands a closure to [`Store::write`] or [`Store::read`] and calls the methods of [`Tx`]
+//! and [`View`] in it. All that one closure writes is one atomic change: state and audit record
+//! are never apart.
+//!
+//! - `connection`, `migrations`: opening the file and bringing it to the known schema
+//! - `jobs`, `writer`, `reader`: the threads that own the connections
+//! - `view`: what a closure sees; `columns`, `page`: how values and pages are read
+//! - a module per group of tables
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::domain::id::InstallationId;
+
+mod attempts;
+mod audit;
+mod certificates;
+mod columns;
+mod connection;
+mod error;
+mod idempotency;
+mod jobs;
+mod keys;
+mod meta;
+mod migrations;
+mod page;
+mod principals;
+mod reader;
+mod request_pages;
+mod signing_requests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod token_reports;
+mod view;
+mod writer;
+
+pub use attempts::{Attempt, Closed, Outcome};
+pub use certificates::Certificate;
+pub use error::{Error, Kind, Unique};
+pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};
+pub use keys::KeyBrief;
+pub use page::{Order, Page};
+pub use principals::{ActiveApiKey, ApiKey, Principal};
+pub use request_pages::RequestFilter;
+pub use token_reports::TokenReport;
+pub use view::{Tx, View};
+
+use jobs::Queue;
+
+/// Reads are short and mostly served from memory: more threads would only cost memory.
+const READERS: usize = 3;
+
+/// The open index; clones are the same one. Dropping the last clone finishes the work that was
+/// handed in and closes the database.
+#[derive(Clone)]
+pub struct Store(Arc<Open>);
+
+struct Open {
+    installation: InstallationId,
+    instance_key: [u8; 32],
+    // Dropped in this order: the last connection to close is one that can clear the log away.
+    readers: Queue<View>,
+    writer: Queue<Tx>,
+}
+
+impl Store {
+    /// Opens the database at `path`, and creates it with mode 0600 where there is none. Only a new
+    /// database takes `new_installation` and `instance_key` (the HMAC key for idempotency bodies);
+    /// an existing one keeps its own. Blocks: call it before serving.
+    ///
+    /// # Errors
+    /// `NewerSchema`, `NotOurs`, `Permissions`, `Corrupt`, or what keeps the file from being opened.
+    pub fn open(
+        path: &Path,
+        new_installation: InstallationId,
+        instance_key: [u8; 32],
+    ) -> Result<Self, Error> {
+        let connection = connection::open_writer(path)?;
+        let meta = meta::read_or_init(&connection, new_installation, instance_key)?;
+        let readers = (0..READERS)
+            .map(|_| connection::open_reader(path).map(View::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self(Arc::new(Open {
+            installation: meta.installation,
+            instance_key: meta.instance_key,
+            readers: Queue::start("index-reader", readers, reader::serve)?,
+            writer: Queue::start("index-writer", vec![Tx::new(connection)], writer::serve)?,
+        })))
+    }
+
+    /// Whose index it is: the first bytes of every CKA_ID that it chooses.
+    pub fn installation(&self) -> InstallationId {
+        self.0.installation
+    }
+
+    /// The HMAC key for idempotency bodies.
+    pub fn instance_key(&self) -> &[u8; 32] {
+        &self.0.instance_key
+    }
+
+    /// Runs `work` in a transaction. When this answers `Ok`, its changes are on the disk; when it
+    /// answers an error, none of them is kept. Work is run in the order in which it came; once
+    /// accepted it is run even if the caller stops waiting. It must not block.
+    ///
+    /// # Errors
+    /// Those of `work`; `Busy` when too much is waiting; `Unavailable` when the commit failed;
+    /// `Bug` when `work` panicked.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.0.writer.submit(work).await
+    }
+
+    /// Runs `work` on one consistent state of the index, which includes every write answered before.
+    ///
+    /// # Errors
+    /// Those of `work`; `Busy` when too much is waiting; `Bug` when `work` panicked.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&View) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.0.readers.submit(work).await
+    }
+}

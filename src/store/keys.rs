@@ -1,0 +1,258 @@
+//! Keys on tokens.
+
+use rusqlite::{Row, named_params};
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::id::{Handle, KeyId};
+use crate::domain::key::{Key, KeyState, Purpose};
+
+use super::columns::{Json, saturated};
+use super::error::Error;
+use super::page::{Order, Page};
+use super::view::{Tx, View};
+
+/// What reconciliation compares with the objects on a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyBrief {
+    /// Public id; CKA_LABEL on the token.
+    pub handle: Handle,
+    /// CKA_ID on the token.
+    pub id: KeyId,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+impl View {
+    /// The key with that handle.
+    pub fn key(&self, handle: Handle) -> Result<Option<Key>, Error> {
+        self.optional("SELECT * FROM keys WHERE handle = ?1", [handle], key)
+    }
+
+    /// The key with that CKA_ID.
+    pub fn key_by_id(&self, id: KeyId) -> Result<Option<Key>, Error> {
+        self.optional("SELECT * FROM keys WHERE id = ?1", [id], key)
+    }
+
+    /// The key whose SubjectPublicKeyInfo has that SHA-256.
+    pub fn key_by_spki(&self, sha256: [u8; 32]) -> Result<Option<Key>, Error> {
+        self.optional("SELECT * FROM keys WHERE spki_sha256 = ?1", [sha256], key)
+    }
+
+    /// Every key that is or was on the token, in any state.
+    pub fn keys_on_token(&self, token: &str) -> Result<Vec<KeyBrief>, Error> {
+        self.all("SELECT handle, id, state, purpose FROM keys WHERE token = ?1", [token], |row| {
+            Ok(KeyBrief {
+                handle: row.get("handle")?,
+                id: row.get("id")?,
+                state: row.get("state")?,
+                purpose: row.get("purpose")?,
+            })
+        })
+    }
+
+    /// The token's sentinel: the newest that was not destroyed, though it may be missing.
+    pub fn sentinel_of(&self, token: &str) -> Result<Option<Key>, Error> {
+        self.optional(
+            "SELECT * FROM keys WHERE token = ?1 AND purpose = ?2 AND state NOT IN (?3, ?4)
+             ORDER BY handle DESC LIMIT 1",
+            (token, Purpose::Sentinel, KeyState::Destroying, KeyState::Destroyed),
+            key,
+        )
+    }
+
+    /// A page of keys, newest first, of all states or of one.
+    pub fn page_of_keys(
+        &self,
+        state: Option<KeyState>,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Page<Key>, Error> {
+        let after = after.unwrap_or(Order::NewestFirst.before_first());
+        let limit_and_one = saturated(limit.saturating_add(1));
+        let keys = match state {
+            Some(state) => self.all(PAGE_OF_STATE, (after, limit_and_one, state), key),
+            None => self.all(PAGE, (after, limit_and_one), key),
+        }?;
+        Ok(Page::cut(keys, limit, |key| key.handle))
+    }
+}
+
+const PAGE: &str = "SELECT * FROM keys WHERE handle < ?1 ORDER BY handle DESC LIMIT ?2";
+const PAGE_OF_STATE: &str =
+    "SELECT * FROM keys WHERE state = ?3 AND handle < ?1 ORDER BY handle DESC LIMIT ?2";
+
+impl Tx {
+    /// Enters a key.
+    ///
+    /// # Errors
+    /// `Conflict` when a key with this handle, CKA_ID or public key is there already.
+    pub fn insert_key(&self, key: &Key) -> Result<(), Error> {
+        let spki_sha256: [u8; 32] = Sha256::digest(&key.spki).into();
+        self.execute(
+            "INSERT INTO keys (handle, id, token, kind, purpose, state, spki, spki_sha256, attributes,
+                               evidence, created_at)
+             VALUES (:handle, :id, :token, :kind, :purpose, :state, :spki, :spki_sha256, :attributes,
+                     :evidence, :created_at)",
+            named_params! {
+                ":handle": key.handle,
+                ":id": key.id,
+                ":token": key.token,
+                ":kind": key.kind,
+                ":purpose": key.purpose,
+                ":state": key.state,
+                ":spki": key.spki,
+                ":spki_sha256": spki_sha256,
+                ":attributes": Json(&key.attributes),
+                ":evidence": key.evidence,
+                ":created_at": key.created_at,
+            },
+        )?;
+        Ok(())
+    }
+
+    /// Moves a key that is there to a state.
+    pub fn set_key_state(&self, handle: Handle, state: KeyState) -> Result<(), Error> {
+        self.change_row("UPDATE keys SET state = ?2 WHERE handle = ?1", (handle, state), "key")
+    }
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
+    let Json(attributes) = row.get("attributes")?;
+    Ok(Key {
+        handle: row.get("handle")?,
+        id: row.get("id")?,
+        token: row.get("token")?,
+        kind: row.get("kind")?,
+        purpose: row.get("purpose")?,
+        state: row.get("state")?,
+        spki: row.get("spki")?,
+        attributes,
+        evidence: row.get("evidence")?,
+        created_at: row.get("created_at")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestStore, conflict, handle, key, key_id};
+    use crate::store::{Kind, Unique};
+
+    #[tokio::test]
+    async fn a_key_is_found_by_each_of_its_names() {
+        let store = TestStore::new();
+        store.write(|tx| tx.insert_key(&key(7))).await.unwrap();
+        let spki_sha256 = Sha256::digest(key(7).spki).into();
+        let found = store
+            .read(move |view| {
+                Ok([view.key(handle(7))?, view.key_by_id(key_id(7))?, view.key_by_spki(spki_sha256)?])
+            })
+            .await
+            .unwrap();
+        assert_eq!(found, [Some(key(7)), Some(key(7)), Some(key(7))]);
+        let missing = store
+            .read(|view| Ok([view.key(handle(8))?, view.key_by_id(key_id(8))?, view.key_by_spki([8; 32])?]))
+            .await
+            .unwrap();
+        assert_eq!(missing, [None, None, None]);
+    }
+
+    #[tokio::test]
+    async fn what_a_key_is_known_by_belongs_to_one_key() {
+        let store = TestStore::new();
+        store.write(|tx| tx.insert_key(&key(1))).await.unwrap();
+        let twins = [
+            (Key { handle: key(1).handle, ..key(2) }, Unique::Handle),
+            (Key { id: key(1).id, ..key(2) }, Unique::KeyId),
+            (Key { spki: key(1).spki, ..key(2) }, Unique::PublicKey),
+        ];
+        for (twin, unique) in twins {
+            let error = store.write(move |tx| tx.insert_key(&twin)).await.unwrap_err();
+            assert_eq!(conflict(&error), unique);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_state_is_set_on_a_key_that_is_there_only() {
+        let store = TestStore::new();
+        store
+            .write(|tx| {
+                tx.insert_key(&key(1))?;
+                tx.set_key_state(handle(1), KeyState::Missing)
+            })
+            .await
+            .unwrap();
+        let state = store.read(|view| view.key(handle(1))).await.unwrap().unwrap().state;
+        assert_eq!(state, KeyState::Missing);
+        let error = store.write(|tx| tx.set_key_state(handle(2), KeyState::Missing)).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Bug);
+    }
+
+    #[tokio::test]
+    async fn a_token_has_its_keys_and_its_newest_standing_sentinel() {
+        let store = TestStore::new();
+        let sentinel = |n, state| Key { purpose: Purpose::Sentinel, state, ..key(n) };
+        store
+            .write(move |tx| {
+                tx.insert_key(&key(1))?;
+                tx.insert_key(&sentinel(2, KeyState::Present))?;
+                tx.insert_key(&sentinel(3, KeyState::Missing))?;
+                tx.insert_key(&sentinel(4, KeyState::Destroyed))?;
+                tx.insert_key(&Key { token: "another".into(), ..key(5) })
+            })
+            .await
+            .unwrap();
+        let (keys, sentinel, none) = store
+            .read(|view| {
+                Ok((view.keys_on_token("token")?, view.sentinel_of("token")?, view.sentinel_of("another")?))
+            })
+            .await
+            .unwrap();
+        let mut handles: Vec<_> = keys.iter().map(|key| key.handle).collect();
+        handles.sort_unstable();
+        assert_eq!(handles, [1, 2, 3, 4].map(handle));
+        assert_eq!(sentinel.unwrap().handle, handle(3));
+        assert_eq!(none, None);
+    }
+
+    #[tokio::test]
+    async fn pages_show_each_key_once_newest_first() {
+        let store = TestStore::new();
+        let state = |n: u64| if n.is_multiple_of(3) { KeyState::Missing } else { KeyState::Present };
+        store
+            .write(move |tx| (1..=100).try_for_each(|n| tx.insert_key(&Key { state: state(n), ..key(n) })))
+            .await
+            .unwrap();
+        for wanted in [None, Some(KeyState::Present), Some(KeyState::Missing), Some(KeyState::Destroyed)] {
+            let mut seen = Vec::new();
+            let mut after = None;
+            loop {
+                let page = store.read(move |view| view.page_of_keys(wanted, after, 7)).await.unwrap();
+                assert!(page.items.len() <= 7);
+                seen.extend(page.items.iter().map(|key| key.handle));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let expected: Vec<_> = (1..=100)
+                .rev()
+                .filter(|n| wanted.is_none_or(|wanted| wanted == state(*n)))
+                .map(handle)
+                .collect();
+            assert_eq!(seen, expected, "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn pages_walk_an_index_in_its_order() {
+        let store = TestStore::new();
+        assert_eq!(store.plan(PAGE), ["SEARCH keys USING INDEX sqlite_autoindex_keys_1 (handle<?)"]);
+        assert_eq!(
+            store.plan(PAGE_OF_STATE),
+            ["SEARCH keys USING INDEX keys_by_state (state=? AND handle<?)"]
+        );
+    }
+}

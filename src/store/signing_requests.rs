@@ -1,0 +1,230 @@
+//! Signing requests, one by one. Pages of them are in `request_pages`.
+
+use rusqlite::{Row, named_params};
+
+use crate::domain::id::Handle;
+use crate::domain::signing_request::{SigningRequest, State};
+
+use super::columns::Json;
+use super::error::Error;
+use super::view::{Tx, View};
+
+impl View {
+    /// The signing request with that handle.
+    pub fn signing_request(&self, handle: Handle) -> Result<Option<SigningRequest>, Error> {
+        self.optional("SELECT * FROM signing_requests WHERE handle = ?1", [handle], signing_request)
+    }
+
+    /// The signing requests on a token whose CSR is still being made, oldest first.
+    pub fn unfinished_signing_requests(&self, token: &str) -> Result<Vec<SigningRequest>, Error> {
+        let mut unfinished = Vec::new();
+        for state in State::ALL.into_iter().filter(|state| state.is_unfinished()) {
+            unfinished.extend(self.all(UNFINISHED, (state, token), signing_request)?);
+        }
+        unfinished.sort_by_key(|request| request.handle);
+        Ok(unfinished)
+    }
+
+    /// Every signing request that uses the key, with its state, oldest first.
+    pub fn requests_of_key(&self, key: Handle) -> Result<Vec<(Handle, State)>, Error> {
+        self.all(OF_KEY, [key], |row| Ok((row.get("handle")?, row.get("state")?)))
+    }
+
+    /// The signing requests that still need the key, so that it must not be destroyed; oldest first.
+    pub fn live_requests_of_key(&self, key: Handle) -> Result<Vec<Handle>, Error> {
+        let all = self.requests_of_key(key)?;
+        Ok(all.into_iter().filter(|(_, state)| state.is_live()).map(|(handle, _)| handle).collect())
+    }
+}
+
+// By state, not by token: few are unfinished at any time, on whatever token.
+const UNFINISHED: &str = "SELECT * FROM signing_requests WHERE state = ?1 AND token = ?2";
+const OF_KEY: &str = "SELECT handle, state FROM signing_requests WHERE key = ?1 ORDER BY handle";
+
+impl Tx {
+    /// Enters a signing request, to be found by `names`: its common name and SAN values.
+    ///
+    /// # Errors
+    /// `Conflict` when the handle is there already.
+    pub fn insert_signing_request(&self, request: &SigningRequest, names: &[String]) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO signing_requests (handle, principal, token, kind, scheme, spec, key_source,
+                                           continues, state, key, csr, failure, created_at, updated_at)
+             VALUES (:handle, :principal, :token, :kind, :scheme, :spec, :key_source,
+                     :continues, :state, :key, :csr, :failure, :created_at, :updated_at)",
+            named_params! {
+                ":handle": request.handle,
+                ":principal": request.principal,
+                ":token": request.token,
+                ":kind": request.kind,
+                ":scheme": request.scheme,
+                ":spec": Json(&request.spec),
+                ":key_source": request.key_source,
+                ":continues": request.continues,
+                ":state": request.state,
+                ":key": request.key,
+                ":csr": request.csr,
+                ":failure": request.failure,
+                ":created_at": request.created_at,
+                ":updated_at": request.updated_at,
+            },
+        )?;
+        names.iter().try_for_each(|name| self.insert_request_name(request.handle, name))
+    }
+
+    /// Writes what may change in a signing request that is there: `continues`, state, key, CSR,
+    /// failure and the time of the change. The rest of `request` is not looked at.
+    pub fn update_signing_request(&self, request: &SigningRequest) -> Result<(), Error> {
+        self.change_row(
+            "UPDATE signing_requests
+             SET continues = :continues, state = :state, key = :key, csr = :csr, failure = :failure,
+                 updated_at = :updated_at
+             WHERE handle = :handle",
+            named_params! {
+                ":handle": request.handle,
+                ":continues": request.continues,
+                ":state": request.state,
+                ":key": request.key,
+                ":csr": request.csr,
+                ":failure": request.failure,
+                ":updated_at": request.updated_at,
+            },
+            "signing request",
+        )
+    }
+}
+
+fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest> {
+    let Json(spec) = row.get("spec")?;
+    Ok(SigningRequest {
+        handle: row.get("handle")?,
+        principal: row.get("principal")?,
+        token: row.get("token")?,
+        kind: row.get("kind")?,
+        scheme: row.get("scheme")?,
+        spec,
+        key_source: row.get("key_source")?,
+        continues: row.get("continues")?,
+        state: row.get("state")?,
+        key: row.get("key")?,
+        csr: row.get("csr")?,
+        failure: row.get("failure")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::signing_request::Command;
+    use crate::store::testing::{TestStore, at, conflict, handle, key, principal, request};
+    use crate::store::{Kind, Unique};
+
+    #[tokio::test]
+    async fn a_signing_request_comes_back_as_it_went_in_through_its_whole_life() {
+        let store = TestStore::new();
+        store
+            .write(|tx| {
+                tx.insert_principal(&principal(1))?;
+                tx.insert_key(&key(50))?;
+                tx.insert_signing_request(&request(1), &[])
+            })
+            .await
+            .unwrap();
+        let life = [
+            Command::Generated { key: key(50).handle },
+            Command::Signed { csr: vec![0x30, 0x00] },
+            Command::Married { fingerprint: "00".into() },
+            Command::Retire,
+        ];
+        let mut expected = request(1);
+        for (n, command) in (10..).zip(life) {
+            assert_eq!(
+                store.read(|view| view.signing_request(handle(1))).await.unwrap(),
+                Some(expected.clone())
+            );
+            expected = expected.apply(command, at(n)).unwrap().0;
+            let changed = expected.clone();
+            store.write(move |tx| tx.update_signing_request(&changed)).await.unwrap();
+        }
+        assert_eq!(store.read(|view| view.signing_request(handle(1))).await.unwrap(), Some(expected));
+    }
+
+    #[tokio::test]
+    async fn a_handle_is_used_once_and_an_unknown_one_is_not_updated() {
+        let store = TestStore::with_principal();
+        store.write(|tx| tx.insert_signing_request(&request(1), &[])).await.unwrap();
+        let error = store.write(|tx| tx.insert_signing_request(&request(1), &[])).await.unwrap_err();
+        assert_eq!(conflict(&error), Unique::Handle);
+        let error = store.write(|tx| tx.update_signing_request(&request(2))).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Bug);
+    }
+
+    #[tokio::test]
+    async fn a_signing_request_needs_its_principal_and_its_key() {
+        let store = TestStore::with_principal();
+        let stranger = SigningRequest { principal: handle(99), ..request(1) };
+        let keyless = SigningRequest { key: Some(handle(99)), ..request(1) };
+        for orphan in [stranger, keyless] {
+            let error = store.write(move |tx| tx.insert_signing_request(&orphan, &[])).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Bug);
+        }
+    }
+
+    #[tokio::test]
+    async fn unfinished_ones_are_those_of_the_token_whose_csr_is_not_made() {
+        let store = TestStore::with_principal();
+        store
+            .write(|tx| {
+                for (n, state) in (1..).zip(State::ALL) {
+                    tx.insert_signing_request(&SigningRequest { state, ..request(n) }, &[])?;
+                    let elsewhere = SigningRequest { token: "another".into(), state, ..request(n + 100) };
+                    tx.insert_signing_request(&elsewhere, &[])?;
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let unfinished = store.read(|view| view.unfinished_signing_requests("token")).await.unwrap();
+        let states: Vec<_> = unfinished.iter().map(|request| (request.handle, request.state)).collect();
+        assert_eq!(states, [(handle(1), State::Intent), (handle(2), State::Generated)]);
+    }
+
+    #[tokio::test]
+    async fn a_key_has_live_and_other_requests() {
+        let store = TestStore::with_principal();
+        store
+            .write(|tx| {
+                tx.insert_key(&key(50))?;
+                for (n, state) in (1..).zip([State::Retired, State::Issued, State::Pending]) {
+                    let renewal = SigningRequest { state, key: Some(key(50).handle), ..request(n) };
+                    tx.insert_signing_request(&renewal, &[])?;
+                }
+                tx.insert_signing_request(&request(9), &[])
+            })
+            .await
+            .unwrap();
+        let (all, live) = store
+            .read(|view| Ok((view.requests_of_key(handle(50))?, view.live_requests_of_key(handle(50))?)))
+            .await
+            .unwrap();
+        assert_eq!(
+            all,
+            [(handle(1), State::Retired), (handle(2), State::Issued), (handle(3), State::Pending)]
+        );
+        assert_eq!(live, [handle(2), handle(3)]);
+    }
+
+    #[test]
+    fn what_start_and_destruction_ask_for_is_indexed() {
+        let store = TestStore::new();
+        // Any of the two indexes that begin with the state will do.
+        let unfinished = store.plan(UNFINISHED);
+        assert!(unfinished.iter().all(|line| line.ends_with("(state=?)")), "{unfinished:?}");
+        assert_eq!(
+            store.plan(OF_KEY),
+            ["SEARCH signing_requests USING INDEX signing_requests_by_key (key=?)"]
+        );
+    }
+}
