@@ -1,5 +1,5 @@
-//! Parse arguments, call the command, return the exit code. (skeleton)
+//! Runs the command line and returns its exit code; nothing else.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    strongroom::cli::run()
 }

@@ -260,9 +260,9 @@ pub struct Key {
     pub token: String,
     /// CKA_ID in hexadecimal.
     pub id: String,
-    /// RFC 7512 URI of the private key, with the token's label and serial number as long as the
-    /// token is up.
-    pub uri: String,
+    /// RFC 7512 URI of the private key; its token's label and serial number are only known while
+    /// the token is up.
+    pub uri: Option<String>,
     /// When it was made, RFC 3339.
     pub created_at: String,
     /// SubjectPublicKeyInfo as PEM.
@@ -318,7 +318,7 @@ pub struct Tokens {
 pub struct Token {
     /// The configured name.
     pub name: String,
-    /// `starting`, `up` or `down`.
+    /// `starting`, `up`, `down` or `stopped`.
     pub status: String,
     /// Whether it may be used: up, its sentinel signed, the journal reconciled.
     pub ready: bool,
@@ -351,8 +351,6 @@ pub struct TokenInfo {
     pub library: String,
     /// Path of the module.
     pub module: String,
-    /// RFC 7512 URI of the token.
-    pub uri: String,
     /// Key kinds that it offers here.
     pub kinds: Vec<String>,
     /// Parallel sessions.

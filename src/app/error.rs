@@ -175,11 +175,11 @@ impl From<Invalid> for Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        use store::ErrorKind as Store;
+        use store::Kind as Store;
         let (kind, code) = match error.kind() {
             Store::Unavailable => (Kind::Unavailable, "store.unavailable"),
             Store::Busy => (Kind::Unavailable, "store.busy"),
-            Store::Conflict => (Kind::Conflict, "store.duplicate"),
+            Store::Conflict(_) => (Kind::Conflict, "store.duplicate"),
             Store::NewerSchema | Store::NotOurs | Store::Permissions | Store::Corrupt | Store::Bug => {
                 (Kind::Bug, "store.broken")
             }
@@ -190,7 +190,7 @@ impl From<store::Error> for Error {
 
 impl From<hsm::Error> for Error {
     fn from(error: hsm::Error) -> Self {
-        use hsm::ErrorKind as Hsm;
+        use hsm::Kind as Hsm;
         let (kind, code) = match error.kind() {
             Hsm::Unavailable => (Kind::Unavailable, "hsm.unavailable"),
             Hsm::Interrupted => (Kind::Unavailable, "hsm.interrupted"),
@@ -198,6 +198,7 @@ impl From<hsm::Error> for Error {
             Hsm::Capacity => (Kind::Unavailable, "hsm.full"),
             Hsm::TokenNotFound => (Kind::Unavailable, "hsm.token-not-found"),
             Hsm::LockHeld => (Kind::Unavailable, "hsm.in-use"),
+            Hsm::Misconfigured => (Kind::Unavailable, "hsm.misconfigured"),
             Hsm::OutcomeUnknown => (Kind::OutcomeUnknown, "hsm.outcome-unknown"),
             Hsm::Refused => (Kind::HsmRefused, "hsm.refused"),
             Hsm::PinRefused => (Kind::HsmRefused, "hsm.pin"),

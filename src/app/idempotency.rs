@@ -14,7 +14,7 @@ use super::{App, Error, Kind};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
-use crate::store::{Answer, IdempotencyEntry};
+use crate::store::{self, Answer, IdempotencyEntry};
 
 /// Entries are kept so long, in milliseconds.
 pub const KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -22,12 +22,10 @@ pub const KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// Longest accepted Idempotency-Key, in bytes.
 const LONGEST: usize = 255;
 
-/// One client's name for one create.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// One client's name for one create, and what it was sent with.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    principal: Handle,
-    route: &'static str,
-    key: String,
+    name: store::IdempotencyKey,
     /// HMAC of the body under the instance key: a body may hold personal data.
     body_hmac: [u8; 32],
 }
@@ -50,25 +48,11 @@ pub struct Claim {
 
 /// Keys being worked on in this process.
 #[derive(Clone, Default)]
-pub struct InFlight(Arc<Mutex<HashSet<Name>>>);
-
-type Name = (Handle, &'static str, String);
+pub struct InFlight(Arc<Mutex<HashSet<store::IdempotencyKey>>>);
 
 impl IdempotencyKey {
     pub(super) fn entry(&self, request: Option<Handle>, now: Timestamp) -> IdempotencyEntry {
-        IdempotencyEntry {
-            principal: self.principal,
-            route: self.route.to_owned(),
-            key: self.key.clone(),
-            body_hmac: self.body_hmac,
-            request,
-            answer: None,
-            created_at: now,
-        }
-    }
-
-    fn name(&self) -> Name {
-        (self.principal, self.route, self.key.clone())
+        IdempotencyEntry { key: self.name.clone(), body_hmac: self.body_hmac, request, created_at: now }
     }
 }
 
@@ -81,7 +65,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.in_flight.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key.name());
+        self.in_flight.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key.name);
     }
 }
 
@@ -102,14 +86,15 @@ impl App {
             let reason = format!("must be 1 to {LONGEST} printable ASCII characters");
             return Err(Invalid::new("Idempotency-Key", reason).into());
         }
-        let key = IdempotencyKey { principal, route, key: key.to_owned(), body_hmac: self.hmac(body)? };
+        let name = store::IdempotencyKey { principal, route: route.to_owned(), key: key.to_owned() };
+        let key = IdempotencyKey { name, body_hmac: self.hmac(body)? };
         let claim = self.claim(key.clone())?;
         let oldest = self.now().plus_millis(-KEPT_MILLIS);
         let found: Result<_, Error> = {
-            let key = key.clone();
-            self.0.store.read(move |view| Ok(view.idempotency_entry(principal, route, &key.key)?)).await
+            let name = key.name.clone();
+            self.0.store.read(move |view| Ok(view.idempotency_entry(&name)?)).await
         };
-        let Some(entry) = found? else { return Ok(Begun::Fresh(claim)) };
+        let Some((entry, answer)) = found? else { return Ok(Begun::Fresh(claim)) };
         if entry.created_at < oldest {
             self.forget_old_idempotency().await?;
             return Ok(Begun::Fresh(claim));
@@ -121,7 +106,7 @@ impl App {
                 "this Idempotency-Key was used with another body; use a new key for a new request",
             ));
         }
-        match (entry.answer, entry.request) {
+        match (answer, entry.request) {
             (Some(answer), _) => Ok(Begun::Answered(answer)),
             (None, Some(request)) => Ok(Begun::Begun(claim, request)),
             (None, None) => Ok(Begun::Fresh(claim)),
@@ -137,10 +122,10 @@ impl App {
         self.0
             .store
             .write(move |tx| {
-                if tx.idempotency_entry(key.principal, key.route, &key.key)?.is_none() {
+                if tx.idempotency_entry(&key.name)?.is_none() {
                     tx.insert_idempotency(&key.entry(None, now))?;
                 }
-                tx.store_answer(key.principal, key.route, &key.key, &answer)?;
+                tx.store_answer(&key.name, &answer)?;
                 Ok(())
             })
             .await
@@ -153,7 +138,7 @@ impl App {
 
     fn claim(&self, key: IdempotencyKey) -> Result<Claim, Error> {
         let in_flight = self.0.in_flight.clone();
-        let fresh = in_flight.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.name());
+        let fresh = in_flight.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.name.clone());
         if !fresh {
             let message = "a request with this Idempotency-Key is in flight; wait for its answer";
             return Err(Error::new(Kind::Conflict, "idempotency.in-flight", message));

@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use super::tokens::evidence;
 use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::id::Handle;
@@ -43,7 +44,7 @@ impl App {
         let request = self.signing_request(request).await?;
         match request.key {
             Some(key) => Ok(self.key(key).await?.evidence),
-            None => Ok(self.configured_token(&request.token).map_or(EvidenceLevel::E0, |token| token.evidence())),
+            None => Ok(self.configured_token(&request.token).as_ref().map_or(EvidenceLevel::E0, evidence)),
         }
     }
 
@@ -52,7 +53,7 @@ impl App {
     /// # Errors
     /// The index cannot be read.
     pub async fn keys(&self, after: Option<Handle>, limit: usize) -> Result<Page<Key>, Error> {
-        self.0.store.read(move |view| Ok(view.page_of_keys(after, limit)?)).await
+        self.0.store.read(move |view| Ok(view.page_of_keys(None, after, limit)?)).await
     }
 
     /// Destroys a key on its token. A missing key is written off: there is nothing to destroy.

@@ -5,7 +5,7 @@ use crate::domain::audit::Actor;
 use crate::domain::certificate::{self, MarriedChain};
 use crate::domain::id::Handle;
 use crate::domain::signing_request::{Command, SigningRequest, State};
-use crate::store::StoredCertificate;
+use crate::store::Certificate;
 
 impl App {
     /// Marries a certificate (PEM or DER, its chain in any order) to a pending request. Sent again,
@@ -19,7 +19,7 @@ impl App {
         principal: Handle,
         handle: Handle,
         bytes: Vec<u8>,
-    ) -> Result<(SigningRequest, StoredCertificate), Error> {
+    ) -> Result<(SigningRequest, Certificate), Error> {
         let certificates = certificate::read(&bytes).map_err(Error::from)?;
         let request = self.signing_request(handle).await?;
         let Some(key) = request.key else {
@@ -63,7 +63,7 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::NotFound`] when the request is unknown or has none yet.
-    pub async fn certificate(&self, handle: Handle) -> Result<StoredCertificate, Error> {
+    pub async fn certificate(&self, handle: Handle) -> Result<Certificate, Error> {
         let request = self.signing_request(handle).await?;
         let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.certificate(handle)?)).await;
         found?.ok_or_else(|| {
@@ -73,8 +73,8 @@ impl App {
     }
 }
 
-fn stored(request: Handle, chain: &MarriedChain, now: crate::domain::clock::Timestamp) -> StoredCertificate {
-    StoredCertificate {
+fn stored(request: Handle, chain: &MarriedChain, now: crate::domain::clock::Timestamp) -> Certificate {
+    Certificate {
         request,
         leaf: chain.leaf.der().to_vec(),
         chain: chain.chain.iter().map(|certificate| certificate.der().to_vec()).collect(),

@@ -30,8 +30,8 @@ use crate::domain::id::{Handle, KeyId};
 use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
-pub use crate::hsm::{SlotInfo, Token, TokenStatus, key_uri, token_uri};
-pub use crate::store::{Answer, Order, Page, RequestFilter, StoredCertificate};
+pub use crate::hsm::{SlotInfo, Token, TokenInfo, TokenStatus};
+pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter};
 use idempotency::InFlight;
 use produce::Drivers;
 use watch::Health;

@@ -22,6 +22,7 @@ use serde_json::json;
 
 use super::keys::key_event;
 use super::produce::clear;
+use super::tokens::evidence;
 use super::{App, Error};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::clock::Timestamp;
@@ -29,8 +30,8 @@ use crate::domain::csr;
 use crate::domain::id::KeyId;
 use crate::domain::key::{Key, KeyState, Purpose};
 use crate::domain::signing_request::State;
-use crate::hsm::{self, GeneratedKey, ObjectClass, Token, TokenObject};
-use crate::store::{Attempt, AttemptOutcome};
+use crate::hsm::{self, Destroyed, GeneratedKey, ObjectClass, Token, TokenObject};
+use crate::store::{Attempt, KeyBrief, TokenReport};
 
 /// What a reconciliation found: every object on the token is in one of these counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ impl App {
         self.settle_attempts(token).await?;
         self.continue_generated(token).await?;
         self.account_for(token, &found, &mut report).await?;
-        report.missing_keys = self.look_for_missing(&known, &found).await?;
+        report.missing_keys = self.look_for_missing(token, &known, &found).await?;
         self.forget_old_idempotency().await?;
         self.keep_report(token, &report).await?;
         Ok(report)
@@ -111,10 +112,10 @@ impl App {
     pub async fn last_report(&self, token: &str) -> Result<Option<(Timestamp, Report)>, Error> {
         let name = token.to_owned();
         let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.token_report(&name)?)).await;
-        Ok(found?.and_then(|(at, text)| Some((at, serde_json::from_str(&text).ok()?))))
+        Ok(found?.and_then(|kept| Some((kept.at, serde_json::from_str(&kept.report).ok()?))))
     }
 
-    async fn keys_on(&self, token: &Token) -> Result<Vec<Key>, Error> {
+    async fn keys_on(&self, token: &Token) -> Result<Vec<KeyBrief>, Error> {
         let name = token.name().to_owned();
         self.0.store.read(move |view| Ok(view.keys_on_token(&name)?)).await
     }
@@ -130,7 +131,7 @@ impl App {
                     match object.class {
                         ObjectClass::Private => found.private += 1,
                         ObjectClass::Public => found.public += 1,
-                        ObjectClass::Other => found.other += 1,
+                        ObjectClass::Other(_) | ObjectClass::Unknown => found.other += 1,
                     }
                 }
                 _ if object.id.is_empty() && object.label.is_empty() => report.nameless += 1,
@@ -140,10 +141,10 @@ impl App {
         ours
     }
 
-    async fn finish_destructions(&self, token: &Token, known: &[Key]) -> Result<(), Error> {
+    async fn finish_destructions(&self, token: &Token, known: &[KeyBrief]) -> Result<(), Error> {
         for key in known.iter().filter(|key| key.state == KeyState::Destroying) {
             tracing::info!(token = token.name(), key = %key.handle, "finishing a destruction");
-            self.finish_destruction(key.clone()).await?;
+            self.finish_destruction(self.key(key.handle).await?).await?;
         }
         Ok(())
     }
@@ -169,7 +170,7 @@ impl App {
             let Ok(_claim) = self.0.drivers.enlist(handle) else { continue };
             let id = attempt.id;
             let still_open: Result<_, Error> =
-                self.0.store.read(move |view| Ok(view.attempt(id)?.is_some_and(|a| a.is_open()))).await;
+                self.0.store.read(move |view| Ok(view.attempt(id)?.is_some_and(|(_, closed)| closed.is_none()))).await;
             if !still_open? {
                 continue;
             }
@@ -219,7 +220,7 @@ impl App {
                     // May be gone by now: settling the attempts came in between.
                     let destroyed = token.destroy(attempt.id).await?;
                     report.destroyed += objects.objects();
-                    if destroyed.private + destroyed.public > 0 {
+                    if destroyed != Destroyed::default() {
                         self.note(Event {
                             action: "token.leftover-destroyed",
                             subject: token.name().to_owned(),
@@ -253,15 +254,8 @@ impl App {
         Ok(match (key, attempt) {
             (Some(key), _) if key.state == KeyState::Destroyed => Explained::Undead,
             (Some(_), _) => Explained::Owned,
-            (None, Some(attempt)) => match attempt.outcome {
-                None => Explained::InProgress,
-                Some(
-                    AttemptOutcome::Absent
-                    | AttemptOutcome::Destroyed
-                    | AttemptOutcome::Succeeded
-                    | AttemptOutcome::Quarantined,
-                ) => Explained::Leftover(attempt),
-            },
+            (None, Some((_, None))) => Explained::InProgress,
+            (None, Some((attempt, Some(_)))) => Explained::Leftover(attempt),
             (None, None) => Explained::Unknown,
         })
     }
@@ -280,7 +274,7 @@ impl App {
             state: KeyState::Recovered,
             spki: made.spki,
             attributes: made.attributes,
-            evidence: token.evidence(),
+            evidence: evidence(token),
             created_at: now,
         };
         tracing::warn!(token = token.name(), key = %key.handle, %id, "recovered a key that the index did not know");
@@ -298,7 +292,7 @@ impl App {
     }
 
     /// Marks keys that are gone, and keys that came back. Answers how many are gone.
-    async fn look_for_missing(&self, known: &[Key], found: &BTreeMap<KeyId, Found>) -> Result<usize, Error> {
+    async fn look_for_missing(&self, token: &Token, known: &[KeyBrief], found: &BTreeMap<KeyId, Found>) -> Result<usize, Error> {
         let there: BTreeSet<_> = found.iter().filter(|(_, objects)| objects.private == 1).map(|(id, _)| id).collect();
         let mut missing = 0;
         for key in known {
@@ -314,15 +308,15 @@ impl App {
                 | (KeyState::Destroying | KeyState::Destroyed, _) => continue,
             };
             missing += usize::from(next == KeyState::Missing);
-            self.change_key(key, next, action).await?;
+            self.change_key(token, key, next, action).await?;
         }
         Ok(missing)
     }
 
-    async fn change_key(&self, key: &Key, next: KeyState, action: &'static str) -> Result<(), Error> {
-        tracing::warn!(token = key.token, key = %key.handle, state = %next, "a key's presence changed");
+    async fn change_key(&self, token: &Token, key: &KeyBrief, next: KeyState, action: &'static str) -> Result<(), Error> {
+        tracing::warn!(token = token.name(), key = %key.handle, state = %next, "a key's presence changed");
         let (handle, was, now) = (key.handle, key.state, self.now());
-        let event = key_event(action, handle, json!({ "token": key.token, "id": key.id.to_string() }));
+        let event = key_event(action, handle, json!({ "token": token.name(), "id": key.id.to_string() }));
         self.0
             .store
             .write(move |tx| {
@@ -356,7 +350,7 @@ impl App {
         self.0
             .store
             .write(move |tx| {
-                tx.put_token_report(&name, now, &text)?;
+                tx.put_token_report(&name, &TokenReport { at: now, report: text })?;
                 if changed {
                     tx.append_audit(&Actor::System, now, &event)?;
                 }
@@ -370,7 +364,7 @@ impl App {
 async fn whole_key(token: &Token, id: KeyId) -> Result<Option<GeneratedKey>, Error> {
     match token.read_back(id).await {
         Ok(key) => Ok(Some(key)),
-        Err(error) if matches!(error.kind(), hsm::ErrorKind::KeyMissing | hsm::ErrorKind::Ambiguous) => Ok(None),
+        Err(error) if matches!(error.kind(), hsm::Kind::KeyMissing | hsm::Kind::Ambiguous) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -2,13 +2,11 @@
 
 use super::reconcile::Report;
 use super::watch::TokenHealth;
-use super::{App, Error};
+use super::{App, Error, Order, Page, RequestFilter, SlotInfo, Token, TokenStatus};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
 use crate::domain::key::EvidenceLevel;
 use crate::domain::signing_request::SigningRequest;
-use crate::hsm::{SlotInfo, Token, TokenStatus};
-use crate::store::{Order, Page, RequestFilter};
 
 /// A token, as an operator wants to see it.
 #[derive(Clone, Debug)]
@@ -37,7 +35,7 @@ impl App {
                 name: token.name().to_owned(),
                 status: token.status(),
                 health: self.health(token.name()),
-                evidence: token.evidence(),
+                evidence: evidence(token),
                 report: self.last_report(token.name()).await?,
             });
         }
@@ -53,7 +51,7 @@ impl App {
         Ok(token.slots().await?)
     }
 
-    /// A worker-side fact about the token of a key: `None` when it is not configured any more.
+    /// The token that a row of the index names: `None` when it is not configured any more.
     pub fn configured_token(&self, name: &str) -> Option<Token> {
         self.0.hsm.token(name)
     }
@@ -70,5 +68,13 @@ impl App {
         limit: usize,
     ) -> Result<Page<SigningRequest>, Error> {
         self.0.store.read(move |view| Ok(view.page_of_signing_requests(&filter, order, after, limit)?)).await
+    }
+}
+
+/// What the evidence of keys on a token is worth; while it is down, nothing is claimed.
+pub fn evidence(token: &Token) -> EvidenceLevel {
+    match token.status() {
+        TokenStatus::Up { info, .. } => info.evidence,
+        TokenStatus::Starting | TokenStatus::Down { .. } | TokenStatus::Stopped => EvidenceLevel::E0,
     }
 }

@@ -3,7 +3,7 @@
 //! objects; so the journal is held against a token only after its sentinel signed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::csr;
 use crate::domain::key::{Key, Purpose};
 use crate::hsm::{Token, TokenInfo, TokenStatus};
-use crate::store::{Attempt, AttemptOutcome};
+use crate::store::{Attempt, Outcome as AttemptOutcome};
 
 /// A sentinel that signed is asked again after so long.
 const SENTINEL_EVERY: Duration = Duration::from_secs(15);
@@ -71,14 +71,14 @@ impl Health {
 ///
 /// # Errors
 /// [`Kind::Unavailable`] with the reason when it does not get ready.
-pub(super) async fn wait_until_usable(health: &Health, token: &Token) -> Result<TokenInfo, Error> {
+pub(super) async fn wait_until_usable(health: &Health, token: &Token) -> Result<Arc<TokenInfo>, Error> {
     let give_up = Instant::now() + PATIENCE;
     loop {
         let (status, health) = (token.status(), health.of(token.name()));
         if let TokenStatus::Up { info, .. } = &status
             && health.is_ready()
         {
-            return Ok(info.clone());
+            return Ok(Arc::clone(info));
         }
         // A token that is known to be down is not worth waiting for.
         if let TokenStatus::Down { error, .. } = status {
@@ -106,7 +106,7 @@ impl App {
     pub fn readiness(&self) -> (bool, BTreeMap<String, TokenHealth>) {
         let all: BTreeMap<_, _> =
             self.0.hsm.tokens().map(|token| (token.name().to_owned(), self.0.health.of(token.name()))).collect();
-        let up = self.0.hsm.tokens().all(Token::is_up);
+        let up = self.0.hsm.tokens().all(is_up);
         (up && all.values().all(TokenHealth::is_ready), all)
     }
 
@@ -116,7 +116,7 @@ impl App {
     }
 
     async fn watch_token(&self, token: Token) {
-        let mut status = token.subscribe();
+        let mut status = token.watch_status();
         let mut reconciled: Option<Instant> = None;
         let mut restarted: Option<Instant> = None;
         loop {
@@ -137,7 +137,7 @@ impl App {
                     if self.0.health.of(token.name()).failure.is_none() {
                         tracing::warn!(token = token.name(), %error, "the sentinel does not sign");
                     }
-                    let up_without_it = error.code() == "key.missing" && token.is_up();
+                    let up_without_it = error.code() == "key.missing" && is_up(&token);
                     if up_without_it && restarted.is_none_or(|at| at.elapsed() >= RESTART_EVERY) {
                         // SoftHSM whose directory vanished and came back stays broken until its
                         // module is initialised anew, which only a new process does.
@@ -250,6 +250,10 @@ impl App {
         }
         Ok(())
     }
+}
+
+fn is_up(token: &Token) -> bool {
+    matches!(token.status(), TokenStatus::Up { .. })
 }
 
 /// The cheapest kind to sign with that the token offers.

@@ -55,9 +55,10 @@ impl Authenticator {
         let active: Result<_, store::Error> = store
             .write(move |tx| {
                 let principal = match tx.principal_by_name(OPERATOR)? {
-                    Some(principal) => principal,
+                    Some(principal) => principal.handle,
                     None => {
-                        tx.insert_principal(for_principal, OPERATOR, now)?;
+                        let name = OPERATOR.to_owned();
+                        tx.insert_principal(&store::Principal { handle: for_principal, name, created_at: now })?;
                         for_principal
                     }
                 };
@@ -68,7 +69,7 @@ impl Authenticator {
                     tx.append_audit(&Actor::System, now, &event("api-key.revoked", key.handle))?;
                 }
                 if mine.is_empty() {
-                    tx.insert_api_key(for_key, principal, hash, now)?;
+                    tx.insert_api_key(&store::ApiKey { handle: for_key, principal, sha256: hash, created_at: now })?;
                     tx.append_audit(&Actor::System, now, &event("api-key.registered", for_key))?;
                 }
                 tx.active_api_keys()

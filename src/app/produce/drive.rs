@@ -3,6 +3,7 @@
 
 use super::drivers::{Driver, Outcome};
 use super::renew::{builder_failed, wrong_signature};
+use crate::app::tokens::evidence;
 use crate::app::{App, Error, Kind, failpoint};
 use crate::domain::audit::Actor;
 use crate::domain::csr;
@@ -10,7 +11,7 @@ use crate::domain::id::Handle;
 use crate::domain::key::{Key, KeyState, Purpose};
 use crate::domain::signing_request::{Command, SigningRequest};
 use crate::hsm::{self, GeneratedKey, Token};
-use crate::store::{Attempt, AttemptOutcome};
+use crate::store::{Attempt, Outcome as AttemptOutcome};
 
 /// Keys made for one signing request before it fails: the first, and one after a fault that leaves
 /// no good key behind.
@@ -121,11 +122,11 @@ impl App {
         failpoint::reached("generate-after");
         let made = match made {
             // The worker died in the act. The next one can see what is there.
-            Err(error) if error.kind() == hsm::ErrorKind::OutcomeUnknown => token.read_back(attempt.id).await,
+            Err(error) if error.kind() == hsm::Kind::OutcomeUnknown => token.read_back(attempt.id).await,
             made => made,
         };
         let made = made.map_err(|error| {
-            use hsm::ErrorKind as Hsm;
+            use hsm::Kind as Hsm;
             match error.kind() {
                 Hsm::Interrupted | Hsm::KeyMissing | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
                 Hsm::OutcomeUnknown
@@ -134,6 +135,7 @@ impl App {
                 | Hsm::Capacity
                 | Hsm::TokenNotFound
                 | Hsm::LockHeld
+                | Hsm::Misconfigured
                 | Hsm::Refused
                 | Hsm::PinRefused
                 | Hsm::Unsupported
@@ -173,7 +175,7 @@ impl App {
             state: KeyState::Present,
             spki: made.spki,
             attributes: made.attributes,
-            evidence: token.evidence(),
+            evidence: evidence(token),
             created_at: self.now(),
         })
     }
@@ -349,7 +351,7 @@ impl App {
 /// Destroys whatever the token holds under an attempt's CKA_ID.
 pub(in crate::app) async fn clear(token: &Token, attempt: &Attempt) -> Result<AttemptOutcome, hsm::Error> {
     let destroyed = token.destroy(attempt.id).await?;
-    Ok(match destroyed.private + destroyed.public {
+    Ok(match destroyed.private + destroyed.public + destroyed.other {
         0 => AttemptOutcome::Absent,
         _ => AttemptOutcome::Destroyed,
     })

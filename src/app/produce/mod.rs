@@ -9,18 +9,18 @@ mod drive;
 mod drivers;
 mod renew;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::idempotency::IdempotencyKey;
 use super::watch::wait_until_usable;
-use super::{App, Error, Kind};
+use super::{App, Error, Kind, Token, TokenInfo};
 use crate::domain::algorithm::{Digest, KeyKind, Scheme};
 use crate::domain::audit::Actor;
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::signing_request::{KeySource, SigningRequest, State};
-use crate::hsm::{Token, TokenInfo};
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
 pub(super) use drive::clear;
@@ -231,7 +231,7 @@ impl App {
     }
 
     /// The token's facts, once its sentinel key has signed.
-    async fn usable(&self, token: &Token) -> Result<TokenInfo, Error> {
+    async fn usable(&self, token: &Token) -> Result<Arc<TokenInfo>, Error> {
         wait_until_usable(&self.0.health, token).await
     }
 

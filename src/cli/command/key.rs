@@ -46,7 +46,7 @@ fn text(key: &api::Key) -> String {
         ("state", Some(key.state.clone())),
         ("purpose", Some(key.purpose.clone())),
         ("kind", Some(key.kind.clone())),
-        ("uri", Some(key.uri.clone())),
+        ("uri", key.uri.clone()),
         ("CKA_ID", Some(key.id.clone())),
         ("created", Some(key.created_at.clone())),
         ("spki sha256", Some(key.spki_sha256.clone())),

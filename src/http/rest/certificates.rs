@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::accept::Form;
 use super::convert;
 use crate::api;
-use crate::app::StoredCertificate;
+use crate::app::Certificate;
 use crate::domain::certificate::pem;
 use crate::domain::id::Handle;
 use crate::http::Context;
@@ -86,7 +86,7 @@ pub(super) async fn show(
 async fn view(
     context: &Context,
     handle: Handle,
-    certificate: &StoredCertificate,
+    certificate: &Certificate,
 ) -> Result<api::Certificate, Failure> {
     let evidence = context.app.evidence_of(handle).await?;
     Ok(api::Certificate {

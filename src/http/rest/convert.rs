@@ -2,8 +2,8 @@
 
 use crate::api;
 use crate::app::produce::{KeyWish, Wish};
-use crate::app::tokens::TokenView;
-use crate::app::{self, SlotInfo, Token, TokenStatus};
+use crate::app::tokens::{self, TokenView};
+use crate::app::{SlotInfo, Token, TokenStatus};
 use crate::domain::algorithm::{Digest, KeyKind};
 use crate::domain::csr::{self, CsrSpec};
 use crate::domain::extensions::{BasicConstraints, Extensions};
@@ -111,7 +111,7 @@ pub(super) fn csr(
     token: Option<&Token>,
     certificate_sha256: Option<[u8; 32]>,
 ) -> api::Csr {
-    let evidence = key.map(|key| key.evidence).or_else(|| token.map(Token::evidence));
+    let evidence = key.map(|key| key.evidence).or_else(|| token.map(tokens::evidence));
     api::Csr {
         handle: request.handle.to_string(),
         status: request.state.to_string(),
@@ -126,7 +126,7 @@ pub(super) fn csr(
             source: request.key_source.to_string(),
             kind: request.kind.to_string(),
             token: request.token.clone(),
-            uri: key.map(|key| key_uri(key, token)),
+            uri: key.and_then(|key| key_uri(key, token)),
         },
         csr: request.csr.as_deref().map(csr::pem),
         certificate_sha256: certificate_sha256.map(hex::encode),
@@ -146,7 +146,7 @@ pub(super) fn summary(request: &SigningRequest, token: Option<&Token>) -> api::C
         kind: request.kind.to_string(),
         token: request.token.clone(),
         key: request.key.map(|key| key.to_string()),
-        evidence: token.map_or(EvidenceLevel::E0, Token::evidence).to_string(),
+        evidence: token.map_or(EvidenceLevel::E0, tokens::evidence).to_string(),
     }
 }
 
@@ -179,12 +179,12 @@ pub(super) fn key(key: &Key, token: Option<&Token>) -> api::Key {
     }
 }
 
-fn key_uri(key: &Key, token: Option<&Token>) -> String {
-    let info = token.and_then(|token| match token.status() {
-        TokenStatus::Up { info, .. } => Some(info),
-        TokenStatus::Starting | TokenStatus::Down { .. } => None,
-    });
-    app::key_uri(info.as_ref(), key.id, &key.handle.to_string())
+/// The token's label and serial number are only known while it is up.
+fn key_uri(key: &Key, token: Option<&Token>) -> Option<String> {
+    match token?.status() {
+        TokenStatus::Up { info, .. } => Some(info.key_uri(key.id, &key.handle.to_string())),
+        TokenStatus::Starting | TokenStatus::Down { .. } | TokenStatus::Stopped => None,
+    }
 }
 
 fn attributes(read: &KeyAttributes) -> std::collections::BTreeMap<String, bool> {
@@ -202,6 +202,7 @@ pub(super) fn token(view: &TokenView) -> api::Token {
         TokenStatus::Starting => ("starting", None, None),
         TokenStatus::Up { info, .. } => ("up", Some(info), None),
         TokenStatus::Down { error, .. } => ("down", None, Some(error.to_string())),
+        TokenStatus::Stopped => ("stopped", None, None),
     };
     api::Token {
         name: view.name.clone(),
@@ -214,9 +215,8 @@ pub(super) fn token(view: &TokenView) -> api::Token {
             manufacturer: info.manufacturer.clone(),
             model: info.model.clone(),
             firmware: info.firmware.clone(),
-            library: info.library.clone(),
+            library: format!("{} {}", info.library, info.library_version),
             module: info.module.display().to_string(),
-            uri: app::token_uri(info),
             kinds: info.algorithms.iter().map(ToString::to_string).collect(),
             sessions: info.sessions,
             worker_pid: info.worker_pid,
@@ -242,12 +242,14 @@ pub(super) fn token(view: &TokenView) -> api::Token {
 }
 
 /// A slot.
-pub fn slot(info: &SlotInfo) -> api::Slot {
+pub(super) fn slot(info: &SlotInfo) -> api::Slot {
+    let token = info.token.as_ref();
+    let initialized = token.filter(|token| token.initialized);
     api::Slot {
-        number: info.number,
+        number: info.slot_id,
         description: info.description.clone(),
-        label: info.label.clone(),
-        serial: info.serial.clone(),
-        initialized: info.initialized,
+        label: initialized.map(|token| token.label.clone()),
+        serial: token.map(|token| token.serial.clone()).filter(|serial| !serial.is_empty()),
+        initialized: initialized.is_some(),
     }
 }

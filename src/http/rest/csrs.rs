@@ -268,7 +268,7 @@ async fn created_answer(context: &Context, produced: Produced) -> Result<Answer,
     Ok(Answer {
         status: status.as_u16(),
         location: Some(format!("{}/csrs/{}", api::PREFIX, request.handle)),
-        content_type: "application/json".to_owned(),
+        content_type: Some("application/json".to_owned()),
         body: json_bytes(&view(context, request).await?)?,
     })
 }
@@ -277,7 +277,7 @@ fn problem_answer(failure: &Failure) -> Result<Answer, Failure> {
     Ok(Answer {
         status: failure.status.as_u16(),
         location: None,
-        content_type: "application/problem+json".to_owned(),
+        content_type: Some("application/problem+json".to_owned()),
         // The replayed document keeps the id of the HTTP request that broke the rule.
         body: json_bytes(&failure.document(uuid::Uuid::now_v7().to_string()))?,
     })
@@ -295,7 +295,7 @@ fn response(answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, answer.body).into_response();
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&answer.content_type) {
+    if let Some(value) = answer.content_type.and_then(|text| HeaderValue::from_str(&text).ok()) {
         headers.insert(header::CONTENT_TYPE, value);
     }
     if let Some(location) = answer.location.and_then(|location| HeaderValue::from_str(&location).ok()) {

@@ -1,0 +1,174 @@
+//! The composition root: opens the index, starts the workers, puts the application between them,
+//! and serves it until told to stop.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::app::{App, SystemClock};
+use crate::auth::{self, Authenticator};
+use crate::config::{Config, TokenConfig};
+use crate::domain::id::InstallationId;
+use crate::hsm::{Hsm, Selector, StartOptions, TokenSpec};
+use crate::http::{self, Context, listen};
+use crate::store::{self, Store};
+
+/// Runs the service until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Whatever keeps it from starting. A token that does not work does not: the service is then not
+/// ready, says why, and heals when the token does.
+pub async fn run(config: Config) -> Result<(), Error> {
+    make_private_dir(&config.data_dir)?;
+    make_private_dir(&config.tokens_dir())?;
+    let _lock = lock(&config.lock_file())?;
+
+    let store = open_store(&config.database())?;
+    let clock = Arc::new(SystemClock);
+    let authenticator = Authenticator::open(&store, &config.api_key_file(), clock.as_ref()).await?;
+    let tcp = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| Error::Listen { address: config.listen.to_string(), source })?;
+    let unix = listen::bind_unix(&config.socket()).map_err(|source| Error::io(&config.socket(), source))?;
+    let address = tcp.local_addr().map_err(|source| Error::Listen { address: config.listen.to_string(), source })?;
+
+    let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
+    let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
+    let app = App::new(store, hsm.clone(), clock, config.default_token.clone());
+    app.watch_tokens();
+
+    let (router, _) = http::router(Context { app, authenticator });
+    tracing::info!(%address, socket = %config.socket().display(), "serving");
+    let (stop, stopped) = watch::channel(false);
+    let signals = stop_on_signal(stop).map_err(Error::Signals)?;
+    listen::serve(tcp, unix, router, stopped).await;
+    signals.abort();
+    let _ = std::fs::remove_file(config.socket());
+    hsm.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A token of the configuration, for the ring that talks to it.
+pub fn token_spec(name: &str, token: &TokenConfig) -> TokenSpec {
+    TokenSpec {
+        name: name.to_owned(),
+        profile: token.profile.clone(),
+        module: token.module.clone(),
+        selector: Selector { label: token.label.clone(), serial: token.serial.clone() },
+        pin_file: token.pin_file.clone(),
+        env: token.env.clone(),
+        declared_hardware: token.hardware,
+        sessions: token.sessions,
+    }
+}
+
+/// Makes a directory that only its owner enters, or sees to it that an existing one is no more open
+/// than that: the database and the API key are in it.
+///
+/// # Errors
+/// It cannot be made, or others can write to it.
+pub fn make_private_dir(path: &Path) -> Result<(), Error> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| Error::io(path, source))?;
+    let mode = std::fs::metadata(path).map_err(|source| Error::io(path, source))?.mode();
+    if mode & 0o002 != 0 {
+        return Err(Error::OpenDirectory { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// One service per data directory: two would drive the same attempts.
+fn lock(path: &Path) -> Result<File, Error> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| Error::io(path, source))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Running { lock: path.to_owned() }),
+        Err(source) => Err(Error::io(path, source.into())),
+    }
+}
+
+fn open_store(path: &Path) -> Result<Store, Error> {
+    let (mut installation, mut instance_key) = ([0; 4], [0; 32]);
+    getrandom::fill(&mut installation)
+        .and_then(|()| getrandom::fill(&mut instance_key))
+        .map_err(|error| Error::Random(error.to_string()))?;
+    Ok(Store::open(path, InstallationId(installation), instance_key)?)
+}
+
+fn stop_on_signal(stop: watch::Sender<bool>) -> io::Result<tokio::task::JoinHandle<()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests that are being answered get a little time");
+        stop.send_replace(true);
+    }))
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Anybody can write to the data directory.
+    #[error("{} can be written by everybody; run `chmod o-w` on it", path.display())]
+    OpenDirectory {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Another service uses the data directory.
+    #[error("another strongroom serves this data directory (it holds {}); stop it, or use another data_dir", lock.display())]
+    Running {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// The TCP listener.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Signal handlers.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+    /// No random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(String),
+    /// The index.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Credentials.
+    #[error(transparent)]
+    Auth(#[from] auth::Error),
+}
+
+impl Error {
+    fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}
