@@ -15,5 +15,6 @@ pub mod invalid;
 pub mod key;
 pub mod name;
 mod named;
+mod pem;
 pub mod san;
 pub mod signing_request;

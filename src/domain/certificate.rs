@@ -1,1 +1,0 @@
-//! Certificates that come back. (skeleton)

@@ -1,0 +1,41 @@
+//! Certificates that come back from a CA: read, and married to the key they were made for.
+//!
+//! Whether a certificate is to be trusted is not decided here; only whether it carries our key, and
+//! which certificate issued which.
+
+mod marry;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use marry::{MarriedChain, MarryError, marry};
+pub use read::{MAX_BYTES, MAX_CERTIFICATES, read};
+
+use super::clock::Timestamp;
+use super::pem;
+
+/// A certificate, and what the index keeps of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadCertificate {
+    /// The certificate's DER, as it came.
+    pub der: Vec<u8>,
+    /// The subject, printed as RFC 4514.
+    pub subject: String,
+    /// The issuer, printed as RFC 4514.
+    pub issuer: String,
+    /// The serial number in lower-case hexadecimal, two digits a byte.
+    pub serial: String,
+    /// notBefore
+    pub not_before: Timestamp,
+    /// notAfter
+    pub not_after: Timestamp,
+    /// SHA-256 of the DER, in lower-case hexadecimal.
+    pub fingerprint: String,
+    /// DER of the SubjectPublicKeyInfo.
+    pub spki: Vec<u8>,
+}
+
+/// The certificates as PEM blocks, one after the other.
+pub fn pem<'a>(certificates: impl IntoIterator<Item = &'a ReadCertificate>) -> String {
+    certificates.into_iter().map(|certificate| pem::encode("CERTIFICATE", &certificate.der)).collect()
+}

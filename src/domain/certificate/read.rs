@@ -1,0 +1,108 @@
+//! Reads certificates from PEM or DER.
+
+use der::Decode;
+use sha2::{Digest, Sha256};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Name;
+
+use super::super::clock::Timestamp;
+use super::super::invalid::Invalid;
+use super::super::{name, pem};
+use super::ReadCertificate;
+
+/// How many certificates are read at most: a leaf and its chain.
+pub const MAX_CERTIFICATES: usize = 10;
+
+/// How many bytes are read at most: the limit of an HTTP body.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+const FIELD: &str = "certificate";
+
+/// Reads one certificate in DER, or one or more in PEM with any text around them.
+///
+/// # Errors
+/// What was found instead, without repeating it.
+pub fn read(bytes: &[u8]) -> Result<Vec<ReadCertificate>, Invalid> {
+    if bytes.len() > MAX_BYTES {
+        let reason = format!("is {} bytes long; at most {MAX_BYTES} are taken", bytes.len());
+        return Err(Invalid::new(FIELD, reason));
+    }
+    let blocks = pem::blocks(std::str::from_utf8(bytes).unwrap_or_default()).map_err(unreadable)?;
+    if blocks.is_empty() {
+        return Ok(vec![read_der(bytes).map_err(|reason| Invalid::new(FIELD, reason))?]);
+    }
+    read_pem(&blocks)
+}
+
+fn read_pem(blocks: &[pem::Block<'_>]) -> Result<Vec<ReadCertificate>, Invalid> {
+    for block in blocks {
+        refuse_other_labels(block.label).map_err(|reason| Invalid::at(FIELD, block.position, reason))?;
+    }
+    if blocks.len() > MAX_CERTIFICATES {
+        let reason = format!("has {} certificates; at most {MAX_CERTIFICATES} are taken", blocks.len());
+        return Err(Invalid::new(FIELD, reason));
+    }
+    let read = |block: &pem::Block<'_>| {
+        let der = block.der().map_err(unreadable)?;
+        read_der(&der).map_err(|reason| Invalid::at(FIELD, block.position, reason))
+    };
+    blocks.iter().map(read).collect()
+}
+
+fn unreadable(error: pem::Unreadable) -> Invalid {
+    Invalid::at(FIELD, error.position, error.reason)
+}
+
+/// Labels are those of RFC 7468 section 4 and of OpenSSL.
+fn refuse_other_labels(label: &str) -> Result<(), String> {
+    match label {
+        "CERTIFICATE" => Ok(()),
+        _ if label.ends_with("PRIVATE KEY") => {
+            Err("this is a private key. A private key must never be sent: \
+             consider it compromised, and replace it"
+                .into())
+        }
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+            Err("this is a CSR; send the certificate that the CA made from it".into())
+        }
+        "PKCS7" | "CMS" => {
+            Err("this is PKCS #7; send the certificates in it: openssl pkcs7 -print_certs".into())
+        }
+        other => {
+            let label: String = other.chars().take(40).collect();
+            Err(format!("this is `{label}`; only CERTIFICATE is taken"))
+        }
+    }
+}
+
+fn read_der(der: &[u8]) -> Result<ReadCertificate, String> {
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| {
+        "is not a certificate: neither DER nor PEM with a line -----BEGIN CERTIFICATE-----".to_owned()
+    })?;
+    if !rest.is_empty() {
+        return Err(format!("has {} bytes behind the end of the certificate", rest.len()));
+    }
+    let validity = certificate.validity();
+    Ok(ReadCertificate {
+        der: der.to_vec(),
+        subject: readable(certificate.subject())?,
+        issuer: readable(certificate.issuer())?,
+        serial: hex::encode(certificate.raw_serial()),
+        not_before: timestamp(validity.not_before),
+        not_after: timestamp(validity.not_after),
+        fingerprint: hex::encode(Sha256::digest(der)),
+        spki: certificate.public_key().raw.to_vec(),
+    })
+}
+
+fn readable(found: &X509Name<'_>) -> Result<String, String> {
+    x509_cert::name::Name::from_der(found.as_raw())
+        .map(|decoded| name::readable(&decoded))
+        .map_err(|error| format!("has a name that is not DER: {error}"))
+}
+
+fn timestamp(time: ASN1Time) -> Timestamp {
+    Timestamp::from_millis(time.timestamp().saturating_mul(1000))
+}

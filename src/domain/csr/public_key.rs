@@ -1,0 +1,103 @@
+//! Public keys and signatures, read with `x509-parser` and verified with `aws-lc-rs`: neither shares
+//! code with the token or the encoder.
+
+use aws_lc_rs::signature::{ParsedPublicKey, UnparsedPublicKey};
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+use super::super::algorithm::{KeyKind, KeyMaterial, Scheme};
+use super::{Error, KeyFault, Part};
+
+/// Verifies a signature in the form of X.509 over `message`, with the public key in `spki_der`.
+///
+/// # Errors
+/// [`Error::BadSignature`], or that `spki_der` is not a SubjectPublicKeyInfo.
+pub fn verify_signature(
+    spki_der: &[u8],
+    scheme: Scheme,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), Error> {
+    let spki = read_spki(spki_der)?;
+    UnparsedPublicKey::new(scheme.verifier(), &spki.subject_public_key.data)
+        .verify(message, signature)
+        .map_err(|_| Error::BadSignature)
+}
+
+/// Checks that the public key is one of that kind: RSA with a modulus of exactly that length and the
+/// exponent 65537, or an uncompressed point on the named curve.
+///
+/// # Errors
+/// [`Error::BadPublicKey`], or that `spki_der` is not a SubjectPublicKeyInfo.
+pub fn check_public_key(spki_der: &[u8], kind: KeyKind) -> Result<(), Error> {
+    let spki = read_spki(spki_der)?;
+    let bad = |fault| Error::BadPublicKey { kind, fault };
+    match kind.material() {
+        KeyMaterial::Rsa { bits } => check_rsa(&spki, bits).map_err(bad)?,
+        KeyMaterial::Ec { curve, field_bytes } => {
+            check_ec(&spki, &curve.to_string(), field_bytes).map_err(bad)?;
+        }
+    }
+    // The verifier's own checks: for EC that the point is on the curve and not at infinity.
+    ParsedPublicKey::new(kind.default_scheme().verifier(), &spki.subject_public_key.data)
+        .map(drop)
+        .map_err(|_| bad(KeyFault::Refused))
+}
+
+/// SHA-256 of the DER of a SubjectPublicKeyInfo: what binds a key on the token to its row.
+pub fn spki_sha256(spki_der: &[u8]) -> [u8; 32] {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(spki_der).into()
+}
+
+fn read_spki(spki_der: &[u8]) -> Result<SubjectPublicKeyInfo<'_>, Error> {
+    let (rest, spki) =
+        SubjectPublicKeyInfo::from_der(spki_der).map_err(|_| Error::Unreadable { part: Part::PublicKey })?;
+    if !rest.is_empty() {
+        return Err(Error::TrailingBytes { part: Part::PublicKey });
+    }
+    if spki.subject_public_key.unused_bits != 0 {
+        return Err(Error::Unreadable { part: Part::PublicKey });
+    }
+    Ok(spki)
+}
+
+fn check_rsa(spki: &SubjectPublicKeyInfo<'_>, bits: u32) -> Result<(), KeyFault> {
+    let key = match spki.parsed() {
+        Ok(PublicKey::RSA(key)) => key,
+        Ok(_) => return Err(KeyFault::Algorithm),
+        Err(_) => return Err(KeyFault::Malformed),
+    };
+    // rsaEncryption has parameters NULL (RFC 3279 section 2.3.1).
+    if spki.algorithm.parameters.as_ref().is_none_or(|parameters| parameters.as_null().is_err()) {
+        return Err(KeyFault::Algorithm);
+    }
+    // A positive INTEGER with the high bit set begins with one byte 0.
+    let modulus = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
+    let leading = modulus.first().map_or(0, |byte| byte.leading_zeros());
+    if u32::try_from(modulus.len() * 8).ok().and_then(|all| all.checked_sub(leading)) != Some(bits) {
+        return Err(KeyFault::ModulusLength);
+    }
+    if modulus.last().is_none_or(|byte| byte % 2 == 0) {
+        return Err(KeyFault::EvenModulus);
+    }
+    if key.exponent != [1, 0, 1] {
+        return Err(KeyFault::Exponent);
+    }
+    Ok(())
+}
+
+fn check_ec(spki: &SubjectPublicKeyInfo<'_>, curve: &str, field_bytes: usize) -> Result<(), KeyFault> {
+    let Ok(PublicKey::EC(point)) = spki.parsed() else {
+        return Err(KeyFault::Algorithm);
+    };
+    let named = spki.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    if named.map(|oid| oid.to_id_string()).as_deref() != Some(curve) {
+        return Err(KeyFault::Curve);
+    }
+    match point.data() {
+        [0x04, coordinates @ ..] if coordinates.len() == 2 * field_bytes => Ok(()),
+        _ => Err(KeyFault::PointForm),
+    }
+}

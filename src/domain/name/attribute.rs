@@ -1,0 +1,198 @@
+//! The table of attribute types, and the rules for their values.
+//!
+//! A type that is not in the table is written as a dotted OID: its text becomes a UTF8String, and
+//! its `#hex` value may be any of a few primitive types. The next type is one entry.
+
+use const_oid::ObjectIdentifier;
+use const_oid::db::{rfc3280, rfc4519};
+use der::asn1::{Any, BitString, Ia5StringRef, OctetString, PrintableStringRef, Utf8StringRef};
+use der::{Decode, Tag, Tagged};
+use x509_cert::attr::AttributeTypeAndValue;
+
+struct AttributeType {
+    /// Names in text, in any case; the first is printed.
+    names: &'static [&'static str],
+    oid: ObjectIdentifier,
+    syntax: Syntax,
+    /// Greatest length in characters.
+    max: usize,
+}
+
+/// What the value of an attribute type may be.
+#[derive(Clone, Copy)]
+enum Syntax {
+    /// PrintableString of exactly two letters: ISO 3166 (RFC 5280 Appendix A.1, X520countryName).
+    Country,
+    /// PrintableString
+    Printable,
+    /// IA5String
+    Ia5,
+    /// DirectoryString, which RFC 5280 section 4.1.2.4 wants as UTF8String.
+    Directory,
+}
+
+/// RFC 5280 Appendix A.1: ub-name.
+const UB_NAME: usize = 32_768;
+const PSEUDONYM: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.65");
+
+/// The attribute types of RFC 5280 Appendix A.1 (with its upper bounds) and of RFC 4514 section 3.
+const TABLE: &[AttributeType] = &[
+    entry(&["CN", "commonName"], rfc4519::COMMON_NAME, Syntax::Directory, 64),
+    entry(&["SN", "surname"], rfc4519::SN, Syntax::Directory, UB_NAME),
+    entry(&["serialNumber"], rfc4519::SERIAL_NUMBER, Syntax::Printable, 64),
+    entry(&["C", "countryName"], rfc4519::COUNTRY_NAME, Syntax::Country, 2),
+    entry(&["L", "localityName"], rfc4519::LOCALITY_NAME, Syntax::Directory, 128),
+    entry(&["ST", "S", "stateOrProvinceName"], rfc4519::ST, Syntax::Directory, 128),
+    // RFC 5280 sets no bound; X.520 Annex C, ub-street-address.
+    entry(&["STREET", "streetAddress"], rfc4519::STREET, Syntax::Directory, 128),
+    entry(&["O", "organizationName"], rfc4519::ORGANIZATION_NAME, Syntax::Directory, 64),
+    entry(&["OU", "organizationalUnitName"], rfc4519::ORGANIZATIONAL_UNIT_NAME, Syntax::Directory, 64),
+    entry(&["title"], rfc4519::TITLE, Syntax::Directory, 64),
+    entry(&["name"], rfc4519::NAME, Syntax::Directory, UB_NAME),
+    entry(&["GN", "givenName"], rfc4519::GIVEN_NAME, Syntax::Directory, UB_NAME),
+    entry(&["initials"], rfc4519::INITIALS, Syntax::Directory, UB_NAME),
+    entry(&["generationQualifier"], rfc4519::GENERATION_QUALIFIER, Syntax::Directory, UB_NAME),
+    // RFC 5280 sets no bound; the one of serialNumber, its sibling.
+    entry(&["dnQualifier"], rfc4519::DN_QUALIFIER, Syntax::Printable, 64),
+    entry(&["pseudonym"], PSEUDONYM, Syntax::Directory, 128),
+    // One label of a domain name (RFC 4519 section 2.4).
+    entry(&["DC", "domainComponent"], rfc4519::DOMAIN_COMPONENT, Syntax::Ia5, 63),
+    entry(&["emailAddress", "E"], rfc3280::EMAIL_ADDRESS, Syntax::Ia5, 255),
+    // RFC 4519 section 2.39 sets no bound; RFC 1274 section 9.3.1, ub-user-identifier.
+    entry(&["UID", "userId"], rfc4519::UID, Syntax::Directory, 256),
+];
+
+const fn entry(
+    names: &'static [&'static str],
+    oid: ObjectIdentifier,
+    syntax: Syntax,
+    max: usize,
+) -> AttributeType {
+    AttributeType { names, oid, syntax, max }
+}
+
+/// The attribute type of that name or dotted OID; otherwise the reason why there is none.
+pub(super) fn type_of(text: &str) -> Result<ObjectIdentifier, String> {
+    let named = |entry: &&AttributeType| entry.names.iter().any(|name| name.eq_ignore_ascii_case(text));
+    if let Some(entry) = TABLE.iter().find(named) {
+        return Ok(entry.oid);
+    }
+    ObjectIdentifier::new(text).map_err(|_| {
+        let given: String = text.chars().take(40).collect();
+        let known: Vec<&str> = TABLE.iter().filter_map(|entry| entry.names.first().copied()).collect();
+        let known = known.join(", ");
+        format!(
+            "`{given}` is no known attribute type; known are {known}, any other is written as a dotted OID"
+        )
+    })
+}
+
+/// The name that is printed for the type; none when it is not in the table.
+pub(super) fn name_of(oid: ObjectIdentifier) -> Option<&'static str> {
+    known(oid)?.names.first().copied()
+}
+
+/// The attribute with a value given as text; otherwise the rule that the text breaks.
+pub(super) fn with_text(oid: ObjectIdentifier, text: &str) -> Result<AttributeTypeAndValue, String> {
+    let syntax = known(oid).map_or(Syntax::Directory, |entry| entry.syntax);
+    check_text(text, syntax, known(oid).map(|entry| entry.max))?;
+    let value = Any::new(syntax.tag(), text.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(AttributeTypeAndValue { oid, value })
+}
+
+/// The attribute with a value given as DER; otherwise the rule that the value breaks.
+pub(super) fn with_der(oid: ObjectIdentifier, der: &[u8]) -> Result<AttributeTypeAndValue, String> {
+    let value = Any::from_der(der).map_err(|error| format!("the `#` value is not one DER value: {error}"))?;
+    let attribute = AttributeTypeAndValue { oid, value };
+    match (known(oid), text_of(&attribute)) {
+        (Some(entry), Some(text)) if attribute.value.tag() == entry.syntax.tag() => {
+            check_text(text, entry.syntax, Some(entry.max))?;
+        }
+        (Some(entry), _) => {
+            return Err(format!("the `#` value must be a {}, as its type asks for", entry.syntax.tag()));
+        }
+        (None, Some(text)) => check_text(text, Syntax::Directory, None)?,
+        (None, None) => check_primitive(&attribute.value)?,
+    }
+    Ok(attribute)
+}
+
+/// The value when it is a well-formed string of one of the types that we encode.
+pub(super) fn text_of(attribute: &AttributeTypeAndValue) -> Option<&str> {
+    let value = &attribute.value;
+    match value.tag() {
+        Tag::Utf8String => Utf8StringRef::try_from(value).ok().map(|text| text.as_str()),
+        Tag::PrintableString => PrintableStringRef::try_from(value).ok().map(|text| text.as_str()),
+        Tag::Ia5String => Ia5StringRef::try_from(value).ok().map(|text| text.as_str()),
+        _ => None,
+    }
+}
+
+fn known(oid: ObjectIdentifier) -> Option<&'static AttributeType> {
+    TABLE.iter().find(|entry| entry.oid == oid)
+}
+
+impl Syntax {
+    fn tag(self) -> Tag {
+        match self {
+            Self::Country | Self::Printable => Tag::PrintableString,
+            Self::Ia5 => Tag::Ia5String,
+            Self::Directory => Tag::Utf8String,
+        }
+    }
+
+    /// The rule that a character breaks.
+    fn broken_by(self, c: char) -> Option<&'static str> {
+        let (allowed, rule) = match self {
+            Self::Country => (c.is_ascii_alphabetic(), COUNTRY_RULE),
+            // X.680 section 41.4.
+            Self::Printable => (
+                c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c),
+                "a PrintableString has letters A-Z, digits, space and '()+,-./:=? only",
+            ),
+            Self::Ia5 => (c.is_ascii(), "an IA5String is ASCII only"),
+            Self::Directory => return None,
+        };
+        (!allowed).then_some(rule)
+    }
+}
+
+const COUNTRY_RULE: &str = "a country is two letters (ISO 3166)";
+
+fn check_text(text: &str, syntax: Syntax, max: Option<usize>) -> Result<(), String> {
+    let length = text.chars().count();
+    if length == 0 {
+        return Err("the value is empty".into());
+    }
+    if let Some(control) = text.chars().find(|c| c.is_control()) {
+        return Err(format!("the value has the control character U+{:04X}", u32::from(control)));
+    }
+    if let Some((c, rule)) = text.chars().find_map(|c| syntax.broken_by(c).map(|rule| (c, rule))) {
+        return Err(format!("the value has `{c}`, but {rule}"));
+    }
+    if matches!(syntax, Syntax::Country) && length != 2 {
+        return Err(format!("the value has {length} characters, but {COUNTRY_RULE}"));
+    }
+    match max {
+        Some(max) if length > max => {
+            Err(format!("the value has {length} characters; at most {max} are allowed"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A short list, so that nothing malformed or deeply nested gets into a signed name: der takes the
+/// contents of an `Any` as they come.
+fn check_primitive(value: &Any) -> Result<(), String> {
+    let checked = match value.tag() {
+        Tag::OctetString => value.decode_as::<OctetString>().map(drop),
+        Tag::BitString => value.decode_as::<BitString>().map(drop),
+        tag => {
+            return Err(format!(
+                "the `#` value is {tag}; it must be a UTF8String, PrintableString, IA5String, OCTET STRING \
+                 or BIT STRING"
+            ));
+        }
+    };
+    checked.map_err(|error| format!("the `#` value is malformed: {error}"))
+}

@@ -1,0 +1,158 @@
+//! Distinguished names (RFC 5280 section 4.1.2.4): read from text, checked, encoded, printed.
+//!
+//! Two ways to write one are understood. Comma style is RFC 4514, which writes the encoding
+//! backwards: `CN=a, O=b, C=nl` is encoded C, O, CN. Slash style is OpenSSL's, in the order of the
+//! encoding: `/C=nl/O=b/CN=a` is the same name.
+
+mod attribute;
+mod parse;
+mod print;
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+
+use const_oid::db::rfc4519::COMMON_NAME;
+use der::asn1::SetOfVec;
+use der::{Decode, Encode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
+
+use super::invalid::Invalid;
+use parse::Located;
+
+/// Longest text of a name, in bytes; also of its printed form, so that what was read and stored can
+/// be read again.
+pub const MAX_NAME_BYTES: usize = 4096;
+
+/// The path of the name in a CSR specification, for errors.
+const FIELD: &str = "subject";
+
+/// A distinguished name whose every value has the string type and the length that its attribute
+/// type asks for. Serialised as its RFC 4514 text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Name(x509_cert::name::Name);
+
+impl Name {
+    /// A name from a structured list of relative distinguished names, in the order of the encoding;
+    /// each is a list of attribute types (`CN` or a dotted OID) with their values, taken literally.
+    ///
+    /// # Errors
+    /// The first attribute that breaks a rule; the field is `subject[rdn][attribute]`.
+    pub fn from_rdns<T: AsRef<str>, V: AsRef<str>>(rdns: &[Vec<(T, V)>]) -> Result<Self, Invalid> {
+        let bytes = rdns.iter().flatten().map(|(kind, value)| kind.as_ref().len() + value.as_ref().len());
+        within_limit(bytes.sum())?;
+        let rdns = rdns.iter().enumerate().map(|(at, rdn)| {
+            if rdn.is_empty() {
+                return Err(Invalid::new(format!("{FIELD}[{at}]"), "has no attribute"));
+            }
+            let attributes = rdn.iter().enumerate().map(|(nth, (kind, value))| {
+                let attribute = attribute::type_of(kind.as_ref())
+                    .and_then(|oid| attribute::with_text(oid, value.as_ref()));
+                attribute.map_err(|reason| Invalid::new(format!("{FIELD}[{at}][{nth}]"), reason))
+            });
+            attributes.map(|attribute| Ok(Located { attribute: attribute?, position: None })).collect()
+        });
+        Self::from_located(rdns.collect::<Result<_, Invalid>>()?)
+    }
+
+    /// Whether it has no attribute at all; the SAN is critical then.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its common names, in the order of the encoding.
+    pub fn common_names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|attribute| attribute.oid == COMMON_NAME).filter_map(attribute::text_of)
+    }
+
+    /// The relative distinguished names in the order of the encoding; the attributes of one are a
+    /// SET OF and stand in DER order (X.690 section 11.6).
+    pub fn rdns(&self) -> impl Iterator<Item = &[AttributeTypeAndValue]> {
+        self.0.iter_rdn().map(|rdn| rdn.as_ref().as_slice())
+    }
+
+    /// The name as the encoder takes it.
+    pub fn as_x509(&self) -> &x509_cert::name::Name {
+        &self.0
+    }
+
+    fn from_located(rdns: Vec<Vec<Located>>) -> Result<Self, Invalid> {
+        let rdns = rdns.into_iter().map(set_of).collect::<Result<Vec<_>, Invalid>>()?;
+        // x509-cert makes a Name of an RDNSequence only behind a feature called `hazmat`; by way of
+        // the encoding it is checked once more instead.
+        let name = RdnSequence::from(rdns)
+            .to_der()
+            .and_then(|der| x509_cert::name::Name::from_der(&der))
+            .map_err(|error| Invalid::new(FIELD, format!("cannot be encoded: {error}")))?;
+        let name = Self(name);
+        within_limit(name.to_string().len())?;
+        Ok(name)
+    }
+}
+
+/// X.501 section 9.3: the attributes of one relative distinguished name are of different types.
+fn set_of(rdn: Vec<Located>) -> Result<RelativeDistinguishedName, Invalid> {
+    let mut attributes: Vec<AttributeTypeAndValue> = Vec::with_capacity(rdn.len());
+    for Located { attribute, position } in rdn {
+        if attributes.iter().any(|earlier| earlier.oid == attribute.oid) {
+            let reason = format!(
+                "{} stands twice in one relative distinguished name (joined by `+`)",
+                print::type_name(&attribute)
+            );
+            return Err(Invalid { field: FIELD.into(), position, reason });
+        }
+        attributes.push(attribute);
+    }
+    SetOfVec::try_from(attributes)
+        .map(RelativeDistinguishedName::from)
+        .map_err(|error| Invalid::new(FIELD, format!("cannot be encoded: {error}")))
+}
+
+fn within_limit(bytes: usize) -> Result<(), Invalid> {
+    if bytes > MAX_NAME_BYTES {
+        return Err(Invalid::new(
+            FIELD,
+            format!("is {bytes} bytes long; at most {MAX_NAME_BYTES} are taken"),
+        ));
+    }
+    Ok(())
+}
+
+/// The text of a name that came from elsewhere, such as a certificate's, for people: as [`Name`]
+/// prints its own, but without a promise that it can be read again.
+pub(super) fn readable(name: &x509_cert::name::Name) -> String {
+    print::Rfc4514(name).to_string()
+}
+
+impl FromStr for Name {
+    type Err = Invalid;
+
+    /// Reads comma style or, when it begins with `/`, slash style. No text is the empty name.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        within_limit(text.len())?;
+        Self::from_located(parse::rdns(text)?)
+    }
+}
+
+impl fmt::Display for Name {
+    /// RFC 4514: the last relative distinguished name of the encoding first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print::Rfc4514(&self.0).fmt(f)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,64 @@
+//! Prints a name as RFC 4514 section 2 has it.
+
+use std::fmt::{self, Write};
+
+use der::Encode;
+use x509_cert::attr::AttributeTypeAndValue;
+
+use super::attribute;
+
+/// A name, printed as RFC 4514. A value that cannot be shown as text is shown as `#hex`.
+pub(super) struct Rfc4514<'a>(pub(super) &'a x509_cert::name::Name);
+
+impl fmt::Display for Rfc4514<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rdns: Vec<_> = self.0.iter_rdn().collect();
+        for (nth, rdn) in rdns.iter().rev().enumerate() {
+            if nth > 0 {
+                f.write_char(',')?;
+            }
+            for (nth, attribute) in rdn.iter().enumerate() {
+                if nth > 0 {
+                    f.write_char('+')?;
+                }
+                print_attribute(f, attribute)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The attribute's type: its short name or its dotted OID.
+pub(super) fn type_name(attribute: &AttributeTypeAndValue) -> String {
+    attribute::name_of(attribute.oid).map_or_else(|| attribute.oid.to_string(), str::to_owned)
+}
+
+fn print_attribute(f: &mut fmt::Formatter<'_>, attribute: &AttributeTypeAndValue) -> fmt::Result {
+    write!(f, "{}=", type_name(attribute))?;
+    let text = attribute::text_of(attribute).filter(|text| !text.chars().any(char::is_control));
+    match (attribute::name_of(attribute.oid), text) {
+        (Some(_), Some(text)) => print_escaped(f, text),
+        // RFC 4514 section 2.4: a type without a short name has its value as hex.
+        _ => {
+            let value = attribute.value.to_der().map_err(|_| fmt::Error)?;
+            write!(f, "#{}", hex::encode(value))
+        }
+    }
+}
+
+fn print_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let last = text.chars().count().saturating_sub(1);
+    for (nth, c) in text.chars().enumerate() {
+        let escaped = match c {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => true,
+            '#' => nth == 0,
+            ' ' => nth == 0 || nth == last,
+            _ => false,
+        };
+        if escaped {
+            f.write_char('\\')?;
+        }
+        f.write_char(c)?;
+    }
+    Ok(())
+}
