@@ -37,7 +37,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
         .await
         .map_err(|source| Error::Listen { address: config.listen.to_string(), source })?;
     let unix = listen::bind_unix(&config.socket()).map_err(|source| Error::io(&config.socket(), source))?;
-    let address = tcp.local_addr().map_err(|source| Error::Listen { address: config.listen.to_string(), source })?;
+    let address =
+        tcp.local_addr().map_err(|source| Error::Listen { address: config.listen.to_string(), source })?;
 
     let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));

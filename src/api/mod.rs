@@ -415,15 +415,6 @@ pub struct Slot {
     pub initialized: bool,
 }
 
-/// Answer of `/readyz`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Readiness {
-    /// Whether every token is ready.
-    pub ready: bool,
-    /// By token: `ready`, or what it waits for.
-    pub tokens: std::collections::BTreeMap<String, String>,
-}
-
 /// RFC 9457 problem document.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {

@@ -12,8 +12,8 @@ pub fn reached(_name: &'static str) {}
 /// Ends the process here if the test asked for it.
 #[cfg(feature = "failpoints")]
 pub fn reached(name: &'static str) {
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     static WANTED: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
         let setting = std::env::var("STRONGROOM_KILL_AT").ok()?;

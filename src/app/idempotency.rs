@@ -82,7 +82,10 @@ impl App {
         key: &str,
         body: &[u8],
     ) -> Result<Begun, Error> {
-        if key.is_empty() || key.len() > LONGEST || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        if key.is_empty()
+            || key.len() > LONGEST
+            || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        {
             let reason = format!("must be 1 to {LONGEST} printable ASCII characters");
             return Err(Invalid::new("Idempotency-Key", reason).into());
         }

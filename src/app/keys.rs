@@ -79,7 +79,11 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is past that.
-    pub async fn cancel(&self, principal: Handle, handle: Handle) -> Result<(SigningRequest, KeyFate), Error> {
+    pub async fn cancel(
+        &self,
+        principal: Handle,
+        handle: Handle,
+    ) -> Result<(SigningRequest, KeyFate), Error> {
         let now = self.now();
         let actor = Actor::Principal(principal);
         let cancelled: Result<_, Error> = self

@@ -1,8 +1,10 @@
 //! The certificate comes back: it is married to the request whose key it certifies.
 
+use sha2::{Digest, Sha256};
+
 use super::{App, Error, Kind};
 use crate::domain::audit::Actor;
-use crate::domain::certificate::{self, MarriedChain};
+use crate::domain::certificate::{self, MarriedChain, MarryError};
 use crate::domain::id::Handle;
 use crate::domain::signing_request::{Command, SigningRequest, State};
 use crate::store::Certificate;
@@ -26,15 +28,20 @@ impl App {
             return Err(Error::new(
                 Kind::Conflict,
                 "signing-request.state",
-                format!("signing request {handle} is {} and has no key to marry a certificate to", request.state),
+                format!(
+                    "signing request {handle} is {} and has no key to marry a certificate to",
+                    request.state
+                ),
             ));
         };
         let key = self.key(key).await?;
         let chain = certificate::marry(certificates, &key.spki).map_err(|error| match error {
-            certificate::MarryError::PublicKeyMismatch { .. } => {
+            MarryError::PublicKeyMismatch { .. } => {
                 Error::new(Kind::Refused, "certificate.key-mismatch", error.to_string()).about(handle)
             }
-            certificate::MarryError::Invalid(invalid) => invalid.into(),
+            error @ (MarryError::SeveralForTheKey { .. } | MarryError::NotInChain { .. }) => {
+                Error::invalid(vec![error.into()])
+            }
         })?;
         let now = self.now();
         let certificate = stored(handle, &chain, now);
@@ -67,7 +74,8 @@ impl App {
         let request = self.signing_request(handle).await?;
         let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.certificate(handle)?)).await;
         found?.ok_or_else(|| {
-            let message = format!("signing request {handle} is {}: no certificate is married to it yet", request.state);
+            let message =
+                format!("signing request {handle} is {}: no certificate is married to it yet", request.state);
             Error::new(Kind::NotFound, "certificate.none", message)
         })
     }
@@ -76,11 +84,11 @@ impl App {
 fn stored(request: Handle, chain: &MarriedChain, now: crate::domain::clock::Timestamp) -> Certificate {
     Certificate {
         request,
-        leaf: chain.leaf.der().to_vec(),
-        chain: chain.chain.iter().map(|certificate| certificate.der().to_vec()).collect(),
-        sha256: chain.leaf.sha256(),
-        not_before: chain.leaf.not_before(),
-        not_after: chain.leaf.not_after(),
+        leaf: chain.leaf.der.clone(),
+        chain: chain.chain.iter().map(|certificate| certificate.der.clone()).collect(),
+        sha256: Sha256::digest(&chain.leaf.der).into(),
+        not_before: chain.leaf.not_before,
+        not_after: chain.leaf.not_after,
         married_at: now,
     }
 }

@@ -152,7 +152,8 @@ impl App {
     /// Attempts that no driver of this process works on.
     async fn settle_attempts(&self, token: &Token) -> Result<(), Error> {
         let name = token.name().to_owned();
-        let open: Result<Vec<Attempt>, Error> = self.0.store.read(move |view| Ok(view.open_attempts(&name)?)).await;
+        let open: Result<Vec<Attempt>, Error> =
+            self.0.store.read(move |view| Ok(view.open_attempts(&name)?)).await;
         for attempt in open? {
             let Some(handle) = attempt.request else {
                 // The sentinel's maker, this same task, clears its own.
@@ -169,8 +170,11 @@ impl App {
             // Claimed, so that a client who resumes it meanwhile waits his turn.
             let Ok(_claim) = self.0.drivers.enlist(handle) else { continue };
             let id = attempt.id;
-            let still_open: Result<_, Error> =
-                self.0.store.read(move |view| Ok(view.attempt(id)?.is_some_and(|(_, closed)| closed.is_none()))).await;
+            let still_open: Result<_, Error> = self
+                .0
+                .store
+                .read(move |view| Ok(view.attempt(id)?.is_some_and(|(_, closed)| closed.is_none())))
+                .await;
             if !still_open? {
                 continue;
             }
@@ -278,7 +282,8 @@ impl App {
             created_at: now,
         };
         tracing::warn!(token = token.name(), key = %key.handle, %id, "recovered a key that the index did not know");
-        let event = key_event("key.recovered", key.handle, json!({ "token": token.name(), "id": id.to_string() }));
+        let event =
+            key_event("key.recovered", key.handle, json!({ "token": token.name(), "id": id.to_string() }));
         let recorded: Result<(), Error> = self
             .0
             .store
@@ -292,8 +297,14 @@ impl App {
     }
 
     /// Marks keys that are gone, and keys that came back. Answers how many are gone.
-    async fn look_for_missing(&self, token: &Token, known: &[KeyBrief], found: &BTreeMap<KeyId, Found>) -> Result<usize, Error> {
-        let there: BTreeSet<_> = found.iter().filter(|(_, objects)| objects.private == 1).map(|(id, _)| id).collect();
+    async fn look_for_missing(
+        &self,
+        token: &Token,
+        known: &[KeyBrief],
+        found: &BTreeMap<KeyId, Found>,
+    ) -> Result<usize, Error> {
+        let there: BTreeSet<_> =
+            found.iter().filter(|(_, objects)| objects.private == 1).map(|(id, _)| id).collect();
         let mut missing = 0;
         for key in known {
             let is_there = there.contains(&key.id);
@@ -313,7 +324,13 @@ impl App {
         Ok(missing)
     }
 
-    async fn change_key(&self, token: &Token, key: &KeyBrief, next: KeyState, action: &'static str) -> Result<(), Error> {
+    async fn change_key(
+        &self,
+        token: &Token,
+        key: &KeyBrief,
+        next: KeyState,
+        action: &'static str,
+    ) -> Result<(), Error> {
         tracing::warn!(token = token.name(), key = %key.handle, state = %next, "a key's presence changed");
         let (handle, was, now) = (key.handle, key.state, self.now());
         let event = key_event(action, handle, json!({ "token": token.name(), "id": key.id.to_string() }));

@@ -104,8 +104,12 @@ impl App {
 
     /// Whether every token is ready, and what each sentinel last said.
     pub fn readiness(&self) -> (bool, BTreeMap<String, TokenHealth>) {
-        let all: BTreeMap<_, _> =
-            self.0.hsm.tokens().map(|token| (token.name().to_owned(), self.0.health.of(token.name()))).collect();
+        let all: BTreeMap<_, _> = self
+            .0
+            .hsm
+            .tokens()
+            .map(|token| (token.name().to_owned(), self.0.health.of(token.name())))
+            .collect();
         let up = self.0.hsm.tokens().all(is_up);
         (up && all.values().all(TokenHealth::is_ready), all)
     }
@@ -237,7 +241,8 @@ impl App {
 
     async fn clear_sentinel_attempts(&self, token: &Token) -> Result<(), Error> {
         let name = token.name().to_owned();
-        let open: Result<Vec<Attempt>, Error> = self.0.store.read(move |view| Ok(view.open_attempts(&name)?)).await;
+        let open: Result<Vec<Attempt>, Error> =
+            self.0.store.read(move |view| Ok(view.open_attempts(&name)?)).await;
         for attempt in open?.into_iter().filter(|attempt| attempt.request.is_none()) {
             let outcome = super::produce::clear(token, &attempt).await?;
             let now = self.now();

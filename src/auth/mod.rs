@@ -58,7 +58,11 @@ impl Authenticator {
                     Some(principal) => principal.handle,
                     None => {
                         let name = OPERATOR.to_owned();
-                        tx.insert_principal(&store::Principal { handle: for_principal, name, created_at: now })?;
+                        tx.insert_principal(&store::Principal {
+                            handle: for_principal,
+                            name,
+                            created_at: now,
+                        })?;
                         for_principal
                     }
                 };
@@ -69,13 +73,19 @@ impl Authenticator {
                     tx.append_audit(&Actor::System, now, &event("api-key.revoked", key.handle))?;
                 }
                 if mine.is_empty() {
-                    tx.insert_api_key(&store::ApiKey { handle: for_key, principal, sha256: hash, created_at: now })?;
+                    tx.insert_api_key(&store::ApiKey {
+                        handle: for_key,
+                        principal,
+                        sha256: hash,
+                        created_at: now,
+                    })?;
                     tx.append_audit(&Actor::System, now, &event("api-key.registered", for_key))?;
                 }
                 tx.active_api_keys()
             })
             .await;
-        let known = active?.into_iter().map(|key| (key.sha256, Principal { handle: key.principal })).collect();
+        let known =
+            active?.into_iter().map(|key| (key.sha256, Principal { handle: key.principal })).collect();
         Ok(Self(Arc::new(known)))
     }
 
@@ -122,7 +132,10 @@ fn make_key_file(path: &Path) -> Result<Zeroizing<String>, Error> {
     let secret = Zeroizing::new(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref())));
     let io = |source| Error::Io { path: path.to_owned(), source };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-    file.write_all(secret.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(io)?;
+    file.write_all(secret.as_bytes())
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .map_err(io)?;
     Ok(secret)
 }
 

@@ -85,8 +85,10 @@ pub struct Pins {
 #[derive(Debug, Subcommand)]
 pub enum Csr {
     /// Make a CSR, with a new key on the token or for an existing key.
-    #[command(after_help = "Examples:\n  strongroom csr new --subject CN=www.example.com --san DNS:www.example.com\n  \
-                            strongroom csr new --subject CN=www.example.com --key 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
+    #[command(
+        after_help = "Examples:\n  strongroom csr new --subject CN=www.example.com --san DNS:www.example.com\n  \
+                            strongroom csr new --subject CN=www.example.com --key 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11"
+    )]
     New(Box<NewCsr>),
     /// List signing requests, newest first.
     List {

@@ -49,10 +49,14 @@ impl Client {
         let path = config.api_key_file();
         let text = std::fs::read_to_string(&path).map_err(|error| {
             let hint = "the service makes it when it starts; is it this data directory, and this user's?";
-            Failure::Unavailable(format!("cannot read the API key file {}: {error}\nhint: {hint}", path.display()))
+            Failure::Unavailable(format!(
+                "cannot read the API key file {}: {error}\nhint: {hint}",
+                path.display()
+            ))
         })?;
         let api_key = Zeroizing::new(text);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
         Ok(Self { runtime, socket: config.socket(), api_key: Zeroizing::new(api_key.trim().to_owned()) })
     }
 
@@ -82,10 +86,14 @@ impl Client {
         };
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| {
             let hint = "hint: is `strongroom serve` running with this configuration?";
-            Failure::Unavailable(format!("cannot reach the service at {}: {error}\n{hint}", self.socket.display()))
+            Failure::Unavailable(format!(
+                "cannot reach the service at {}: {error}\n{hint}",
+                self.socket.display()
+            ))
         })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| lost(&error))?;
         tokio::spawn(connection);
         let mut request = Request::builder()
             .method(call.method)
@@ -102,9 +110,9 @@ impl Client {
             }
             None => Bytes::new(),
         };
-        let request = request.body(Full::new(body)).map_err(|error| {
-            Failure::Refused(format!("that cannot be sent: {error}"))
-        })?;
+        let request = request
+            .body(Full::new(body))
+            .map_err(|error| Failure::Refused(format!("that cannot be sent: {error}")))?;
         let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
         let status = response.status();
         let bytes = response.into_body().collect().await.map_err(|error| lost(&error))?.to_bytes();
@@ -133,7 +141,9 @@ fn text_of(problem: &api::Problem) -> String {
 pub fn escape(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
             other => format!("%{other:02X}"),
         })
         .collect()

@@ -23,9 +23,9 @@ pub fn read(file: Option<&Path>, descriptor: Option<u32>, what: &str) -> Result<
 }
 
 fn from_file(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| Failure::Broken(format!("cannot read the {what} from {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+        Failure::Broken(format!("cannot read the {what} from {}: {error}", path.display()))
+    })?;
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 

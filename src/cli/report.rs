@@ -94,7 +94,7 @@ pub fn say(text: impl Display) {
 /// A table with a heading, for people.
 pub fn table<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(heading);
+    table.load_style(NOTHING).set_header(heading);
     for row in rows {
         table.add_row(row);
     }

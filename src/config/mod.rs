@@ -80,12 +80,13 @@ impl Config {
     /// The file cannot be read, is not TOML, has an unknown version or field, or breaks a rule; the
     /// message carries the file's name and, where there is one, the line.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let fail = |message: String| Error::Content { path: path.to_owned(), message };
         let spec = ConfigSpec::parse(&text).map_err(fail)?;
         let base = path.parent().unwrap_or(Path::new("."));
-        let base = std::path::absolute(base).map_err(|source| Error::Read { path: base.to_owned(), source })?;
+        let base =
+            std::path::absolute(base).map_err(|source| Error::Read { path: base.to_owned(), source })?;
         Self::from_spec(spec, &base).map_err(fail)
     }
 
@@ -118,7 +119,8 @@ impl Config {
 
 impl TokenConfig {
     fn from_spec(name: &str, spec: spec::TokenSpec, base: &Path) -> Result<Self, String> {
-        let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let plain =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !plain {
             return Err(format!(
                 "`tokens.{name}`: a token's name has only letters, digits, `-` and `_`, since it names files"
@@ -129,7 +131,8 @@ impl TokenConfig {
                 "`tokens.{name}`: needs `label` or `serial`; slot numbers are not stable and not used"
             ));
         }
-        let profile = load_profile(&spec.profile, base).map_err(|e| format!("`tokens.{name}.profile`: {e}"))?;
+        let profile =
+            load_profile(&spec.profile, base).map_err(|e| format!("`tokens.{name}.profile`: {e}"))?;
         if let Some(sessions) = spec.sessions
             && !(1..=256).contains(&sessions)
         {
@@ -183,7 +186,8 @@ pub enum Error {
 mod tests {
     use super::*;
 
-    const SMALLEST: &str = "version = 1\n[tokens.main]\nprofile = \"softhsm2\"\nlabel = \"strongroom\"\npin_file = \"pin\"\n";
+    const SMALLEST: &str =
+        "version = 1\n[tokens.main]\nprofile = \"softhsm2\"\nlabel = \"strongroom\"\npin_file = \"pin\"\n";
 
     fn load(text: &str) -> Result<Config, String> {
         Config::from_spec(ConfigSpec::parse(text)?, Path::new("/etc/strongroom"))
@@ -207,7 +211,10 @@ mod tests {
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         // Every default that the example shows as a comment is shown at its value.
-        for line in [format!("# listen = \"{}\"", defaults::LISTEN), format!("# data_dir = \"{}\"", defaults::DATA_DIR)] {
+        for line in [
+            format!("# listen = \"{}\"", defaults::LISTEN),
+            format!("# data_dir = \"{}\"", defaults::DATA_DIR),
+        ] {
             assert!(include_str!("example.toml").contains(&line), "{line}");
         }
     }

@@ -81,7 +81,9 @@ impl ConfigSpec {
         match version.version.map(toml::Spanned::into_inner) {
             Some(toml::Value::Integer(1)) => {}
             Some(other) => {
-                return Err(format!("this program reads version 1 of the file; the file says version {other}"));
+                return Err(format!(
+                    "this program reads version 1 of the file; the file says version {other}"
+                ));
             }
             None => return Err("the first line must be `version = 1`".to_owned()),
         }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::{self, StrDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::invalid::Invalid;
@@ -65,6 +67,35 @@ pub struct BasicConstraints {
 }
 
 impl Extensions {
+    /// From names as written, such as `digitalSignature` and `serverAuth`.
+    ///
+    /// # Errors
+    /// Every name that is unknown, with its place.
+    pub fn from_names(
+        key_usage: &[String],
+        extended_key_usage: &[String],
+        basic_constraints: Option<BasicConstraints>,
+    ) -> Result<Self, Vec<Invalid>> {
+        let (mut extensions, mut problems) = (Self { basic_constraints, ..Self::default() }, Vec::new());
+        for (at, name) in key_usage.iter().enumerate() {
+            match name.parse() {
+                Ok(bit) => extensions.key_usage.push(bit),
+                Err(NotAKeyUsage) => problems
+                    .push(Invalid::new(format!("extensions.key_usage[{at}]"), NotAKeyUsage.to_string())),
+            }
+        }
+        for (at, name) in extended_key_usage.iter().enumerate() {
+            match name.parse() {
+                Ok(purpose) => extensions.extended_key_usage.push(purpose),
+                Err(NotAPurpose) => problems.push(Invalid::new(
+                    format!("extensions.extended_key_usage[{at}]"),
+                    NotAPurpose.to_string(),
+                )),
+            }
+        }
+        if problems.is_empty() { Ok(extensions) } else { Err(problems) }
+    }
+
     /// Every rule of RFC 5280 that is broken; none when the extensions are good.
     pub fn problems(&self) -> Vec<Invalid> {
         let is_ca = self.basic_constraints.is_some_and(|constraints| constraints.ca);
@@ -102,6 +133,23 @@ pub(super) fn duplicates<T: PartialEq + fmt::Display>(field: &str, list: &[T]) -
 impl fmt::Display for KeyUsageBit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
+    }
+}
+
+/// The text is not a bit of KeyUsage.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a key usage is one of digitalSignature, nonRepudiation, keyEncipherment, dataEncipherment, keyAgreement, \
+     keyCertSign, cRLSign, encipherOnly, decipherOnly"
+)]
+pub struct NotAKeyUsage;
+
+impl FromStr for KeyUsageBit {
+    type Err = NotAKeyUsage;
+
+    fn from_str(text: &str) -> Result<Self, NotAKeyUsage> {
+        let text: StrDeserializer<'_, value::Error> = text.into_deserializer();
+        Self::deserialize(text).map_err(|_| NotAKeyUsage)
     }
 }
 

@@ -39,6 +39,16 @@ pub struct EmailAddress(String);
 pub struct Uri(String);
 
 impl San {
+    /// The value without its kind, as text.
+    pub fn value(&self) -> String {
+        match self {
+            Self::Dns(name) => name.as_str().to_owned(),
+            Self::Ip(address) => address.to_string(),
+            Self::Email(address) => address.as_str().to_owned(),
+            Self::Uri(uri) => uri.as_str().to_owned(),
+        }
+    }
+
     /// A list of alternative names; a refusal names the place in the list, as `sans[2]`.
     ///
     /// # Errors

@@ -1,52 +1,89 @@
-//! Errors as HTTP answers: the only table from kinds to statuses, and the problem document of
-//! RFC 9457.
+//! Errors as HTTP answers: the only table from kinds to statuses.
 //!
-//! A handler answers a [`Failure`]; it travels in the response's extensions to the outermost layer,
-//! which knows the request's id, writes the document and logs, once.
+//! A handler answers a [`Failure`], which travels in the response's extensions: the layer of its
+//! surface writes the body that its clients expect, the outermost layer logs it, once.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::api;
 use crate::app;
+use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
+use crate::domain::signing_request::State;
 
-/// An answer that is an error.
+/// An answer that is an error. In a box: it is rare, and results should stay small.
 #[derive(Clone, Debug)]
-pub struct Failure {
-    /// The status.
-    pub status: StatusCode,
-    /// Stable code for programs.
-    pub code: &'static str,
+pub struct Failure(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
+    status: StatusCode,
+    code: &'static str,
     /// For users.
-    pub detail: String,
-    /// Value of the Retry-After header.
-    pub retry_after: Option<Duration>,
-    /// Value of the Location header: where the outcome will be.
-    pub location: Option<String>,
+    detail: String,
+    retry_after: Option<Duration>,
     invalid: Vec<Invalid>,
-    state: Option<String>,
-    csr: Option<String>,
+    state: Option<State>,
+    request: Option<Handle>,
     /// For the log: what the user is not told.
     cause: Option<String>,
 }
 
 impl Failure {
-    /// A failure of the HTTP layer itself.
+    /// A failure of the HTTP layer itself: a status, a stable code, and a text for users.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             status,
             code,
             detail: detail.into(),
             retry_after: None,
-            location: None,
             invalid: Vec::new(),
             state: None,
-            csr: None,
+            request: None,
             cause: None,
-        }
+        }))
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// For users.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// Value of the Retry-After header.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Every broken rule.
+    pub fn invalid_fields(&self) -> &[Invalid] {
+        &self.0.invalid
+    }
+
+    /// The state that stood in the way.
+    pub fn state(&self) -> Option<State> {
+        self.0.state
+    }
+
+    /// The signing request that it is about.
+    pub fn request(&self) -> Option<Handle> {
+        self.0.request
+    }
+
+    /// What the log needs beyond the document.
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
     }
 
     /// 401: no credential, or an unknown one. One answer for both: it helps nobody to guess.
@@ -57,41 +94,14 @@ impl Failure {
 
     /// 404 for a path that does not exist.
     pub fn no_such_route() -> Self {
-        let detail = "there is nothing at this path; the API is described at /strongroom/v1/openapi.json";
+        let detail =
+            "there is nothing at this path; the native API is described at /strongroom/v1/openapi.json";
         Self::new(StatusCode::NOT_FOUND, "route.unknown", detail)
     }
 
     /// 405
     pub fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "route.method", "this path does not take that method")
-    }
-
-    /// The document, for a request with that id.
-    pub fn document(&self, request_id: String) -> api::Problem {
-        api::Problem {
-            kind: format!("urn:strongroom:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail.clone(),
-            code: self.code.to_owned(),
-            request_id,
-            errors: self
-                .invalid
-                .iter()
-                .map(|invalid| api::FieldProblem {
-                    field: invalid.field.clone(),
-                    position: invalid.position,
-                    reason: invalid.reason.clone(),
-                })
-                .collect(),
-            state: self.state.clone(),
-            csr: self.csr.clone(),
-        }
-    }
-
-    /// What the log needs beyond the document.
-    pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
     }
 }
 
@@ -111,25 +121,19 @@ fn status_of(kind: app::Kind) -> StatusCode {
 
 impl From<app::Error> for Failure {
     fn from(error: app::Error) -> Self {
-        let status = status_of(error.kind());
         let is_bug = error.kind() == app::Kind::Bug;
         let detail = if is_bug {
             "a bug in strongroom; the log has more under this request id".to_owned()
         } else {
             error.to_string()
         };
-        Self {
-            retry_after: error.retry_after(),
-            location: error
-                .request()
-                .filter(|_| error.kind() == app::Kind::OutcomeUnknown)
-                .map(|handle| format!("{}/csrs/{handle}", api::PREFIX)),
-            invalid: error.invalid_fields().to_vec(),
-            state: error.state().map(|state| state.to_string()),
-            csr: error.request().map(|handle| handle.to_string()),
-            cause: Some(chain(&error)).filter(|chain| is_bug || *chain != error.to_string()),
-            ..Self::new(status, error.code(), detail)
-        }
+        let mut failure = Self::new(status_of(error.kind()), error.code(), detail);
+        failure.0.retry_after = error.retry_after();
+        failure.0.invalid = error.invalid_fields().to_vec();
+        failure.0.state = error.state();
+        failure.0.request = error.request();
+        failure.0.cause = Some(chain(&error)).filter(|chain| is_bug || *chain != error.to_string());
+        failure
     }
 }
 
@@ -155,7 +159,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`listen`]: the accept loop over TCP and the Unix socket
 //! - [`permit`]: authorised before the body is read
-//! - [`error`]: the only table from kinds to statuses, and the problem document
+//! - [`error`]: the only table from kinds to statuses
 //! - [`rest`]: the native API
 //! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential
 
@@ -18,7 +18,6 @@ use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::auth::Authenticator;
-use error::Failure;
 
 /// Largest body in bytes; a larger one is answered 413.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -34,12 +33,6 @@ pub struct Context {
 
 /// Every route, and the OpenAPI document of the native ones.
 pub fn router(context: Context) -> (Router, OpenApi) {
-    let (native, document) = rest::router(context.clone());
-    let router = Router::new()
-        .merge(ops::router(context.clone()))
-        .nest(crate::api::PREFIX, native.merge(ops::router(context)))
-        .fallback(async || Failure::no_such_route())
-        .method_not_allowed_fallback(async || Failure::method_not_allowed())
-        .layer(axum::middleware::from_fn(request_id::name_and_render));
-    (router, document)
+    let (router, document) = rest::router(context);
+    (router.layer(axum::middleware::from_fn(request_id::layer)), document)
 }

@@ -2,14 +2,16 @@
 //! reconciled. Both without a credential, for load balancers and service managers; neither tells
 //! more than they need.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde_json::json;
 
 use super::Context;
-use crate::api;
 use crate::app::watch::TokenHealth;
 
 pub(super) fn router(context: Context) -> Router {
@@ -23,8 +25,8 @@ async fn livez() -> &'static str {
 async fn readyz(State(context): State<Context>) -> Response {
     let (ready, tokens) = context.app.readiness();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let tokens = tokens.into_iter().map(|(name, health)| (name, waits_for(&health).to_owned())).collect();
-    (status, Json(api::Readiness { ready, tokens })).into_response()
+    let tokens: BTreeMap<_, _> = tokens.iter().map(|(name, health)| (name, waits_for(health))).collect();
+    (status, Json(json!({ "ready": ready, "tokens": tokens }))).into_response()
 }
 
 fn waits_for(health: &TokenHealth) -> &'static str {

@@ -53,7 +53,8 @@ impl FromRequest<Context> for PermittedBody {
         let permit = Permit::from_request_parts(&mut parts, context).await?;
         let content_type =
             parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let declared =
+            parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if declared.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
             return Err(too_large());
         }
@@ -62,7 +63,11 @@ impl FromRequest<Context> for PermittedBody {
             Ok(Ok(collected)) => collected.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
             Ok(Err(_)) => {
-                return Err(Failure::new(StatusCode::BAD_REQUEST, "body.cut", "the body ended before its length"));
+                return Err(Failure::new(
+                    StatusCode::BAD_REQUEST,
+                    "body.cut",
+                    "the body ended before its length",
+                ));
             }
             Err(_) => {
                 let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
@@ -86,8 +91,9 @@ impl PermittedBody {
                 return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body.content-type", detail));
             }
         }
-        serde_json::from_slice(&self.bytes)
-            .map_err(|error| Failure::new(StatusCode::BAD_REQUEST, "body.invalid", format!("the body: {error}")))
+        serde_json::from_slice(&self.bytes).map_err(|error| {
+            Failure::new(StatusCode::BAD_REQUEST, "body.invalid", format!("the body: {error}"))
+        })
     }
 }
 

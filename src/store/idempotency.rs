@@ -9,7 +9,7 @@ use super::error::Error;
 use super::view::{Tx, View};
 
 /// What a repeated HTTP request is recognised by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {
     /// Who sent it.
     pub principal: Handle,

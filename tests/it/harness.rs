@@ -62,7 +62,8 @@ impl Appliance {
 
     /// Uses a profile with shorter deadlines (milliseconds), for faults that hang.
     pub fn with_deadlines(mut self, call: u64, generate: u64) -> Self {
-        let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hsm-profiles/softhsm2.toml")).unwrap();
+        let shipped =
+            fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hsm-profiles/softhsm2.toml")).unwrap();
         let mut lines: Vec<String> = Vec::new();
         for line in shipped.lines() {
             let set = [("call_deadline_ms", call), ("generate_deadline_ms", generate)];
@@ -307,7 +308,8 @@ impl Service<'_> {
 
     #[track_caller]
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Reply {
-        self.try_request(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        self.try_request(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     #[track_caller]

@@ -6,4 +6,5 @@
     reason = "a test, and a helper of a test, fails by panicking"
 )]
 
+mod harness;
 mod tidy;

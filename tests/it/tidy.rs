@@ -33,11 +33,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["domain", "hsm::profile"]),
     ("telemetry", &[]),
     ("cli", &["api", "config"]),
-    // Slot commands work on the token itself while no service holds it.
-    ("cli::command::slot", &["api", "cli", "config", "hsm"]),
-    ("cli::command::token", &["api", "cli", "config", "hsm"]),
-    // Local maintenance works on the index itself.
-    ("cli::command::maintenance", &["api", "app", "cli", "config", "store"]),
+    // Slot commands work on the token itself while no service holds it; `serve` knows how a token
+    // of the configuration is started.
+    ("cli::command::slot", &["api", "cli", "config", "hsm", "serve"]),
     // Starts the service and, hidden, its workers.
     ("cli::command::serve", &["cli", "config", "hsm", "serve", "telemetry"]),
 ];

@@ -36,7 +36,13 @@ enum NoKey {
 
 impl App {
     /// Runs the driver in a task of its own.
-    pub(super) fn spawn_driver(&self, driver: Driver, request: SigningRequest, attempt: Attempt, start: Start) {
+    pub(super) fn spawn_driver(
+        &self,
+        driver: Driver,
+        request: SigningRequest,
+        attempt: Attempt,
+        start: Start,
+    ) {
         let app = self.clone();
         tokio::spawn(async move {
             let outcome = app.drive(request, attempt, start).await;
@@ -212,7 +218,8 @@ impl App {
                 let actor = Actor::Principal(request.principal);
                 tx.insert_key(&recorded_key)?;
                 tx.close_attempt(id, AttemptOutcome::Succeeded, now)?;
-                let (request, generated) = request.apply(Command::Generated { key: recorded_key.handle }, now)?;
+                let (request, generated) =
+                    request.apply(Command::Generated { key: recorded_key.handle }, now)?;
                 tx.append_audit(&actor, now, &generated)?;
                 let (request, pending) = request.apply(Command::Signed { csr }, now)?;
                 tx.append_audit(&actor, now, &pending)?;
@@ -231,12 +238,18 @@ impl App {
     }
 
     /// Keeps a good key whose CSR cannot be signed now, for a request that will be continued.
-    async fn record_generated(&self, request: SigningRequest, key: Key, attempt: Attempt) -> Result<(), Error> {
+    async fn record_generated(
+        &self,
+        request: SigningRequest,
+        key: Key,
+        attempt: Attempt,
+    ) -> Result<(), Error> {
         let (handle, now) = (request.handle, self.now());
         self.0
             .store
             .write(move |tx| {
-                let (request, event) = current(tx, handle)?.apply(Command::Generated { key: key.handle }, now)?;
+                let (request, event) =
+                    current(tx, handle)?.apply(Command::Generated { key: key.handle }, now)?;
                 tx.insert_key(&key)?;
                 tx.close_attempt(attempt.id, AttemptOutcome::Succeeded, now)?;
                 tx.append_audit(&Actor::System, now, &event)?;
@@ -263,7 +276,13 @@ impl App {
     }
 
     /// The token contradicts itself: the key is kept for whoever looks into it, nothing is released.
-    async fn quarantine(&self, request: SigningRequest, mut key: Key, attempt: Attempt, error: Error) -> Outcome {
+    async fn quarantine(
+        &self,
+        request: SigningRequest,
+        mut key: Key,
+        attempt: Attempt,
+        error: Error,
+    ) -> Outcome {
         let (handle, now, reason) = (request.handle, self.now(), error.to_string());
         key.created_at = now;
         let recorded: Result<(), Error> = self

@@ -88,9 +88,7 @@ impl App {
             KeyWish::New { kind, token } => {
                 self.produce_with_new_key(principal, wish, kind, token, idempotency, wait).await
             }
-            KeyWish::Existing(key) => {
-                self.renew(principal, wish, key, idempotency).await.map(Produced::Done)
-            }
+            KeyWish::Existing(key) => self.renew(principal, wish, key, idempotency).await.map(Produced::Done),
         }
     }
 
@@ -178,7 +176,11 @@ impl App {
             .write(move |tx| {
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tx.open_attempt(&attempt)?;
-                tx.append_audit(&Actor::Principal(request.principal), request.created_at, &request.intent_event())?;
+                tx.append_audit(
+                    &Actor::Principal(request.principal),
+                    request.created_at,
+                    &request.intent_event(),
+                )?;
                 Ok(())
             })
             .await;
@@ -220,14 +222,14 @@ impl App {
     }
 
     fn token_for(&self, name: Option<String>) -> Result<Token, Error> {
-        let known = || self.0.hsm.tokens().map(|token| token.name().to_owned()).collect::<Vec<_>>().join(", ");
+        let known =
+            || self.0.hsm.tokens().map(|token| token.name().to_owned()).collect::<Vec<_>>().join(", ");
         let Some(name) = name.or_else(|| self.0.default_token.clone()) else {
             return Err(Invalid::new("token", format!("say which; there are {}", known())).into());
         };
-        self.0
-            .hsm
-            .token(&name)
-            .ok_or_else(|| Invalid::new("token", format!("there is no token `{name}`; there are {}", known())).into())
+        self.0.hsm.token(&name).ok_or_else(|| {
+            Invalid::new("token", format!("there is no token `{name}`; there are {}", known())).into()
+        })
     }
 
     /// The token's facts, once its sentinel key has signed.
@@ -235,7 +237,12 @@ impl App {
         wait_until_usable(&self.0.health, token).await
     }
 
-    fn new_attempt(&self, token: &str, kind: KeyKind, request: Option<Handle>) -> Result<Attempt, Error> {
+    pub(super) fn new_attempt(
+        &self,
+        token: &str,
+        kind: KeyKind,
+        request: Option<Handle>,
+    ) -> Result<Attempt, Error> {
         Ok(Attempt {
             id: self.new_key_id()?,
             key: self.new_handle()?,
@@ -248,7 +255,11 @@ impl App {
 }
 
 /// Inserts a request with its index names and its idempotency entry.
-fn insert_request(tx: &Tx, request: &SigningRequest, idempotency: Option<&IdempotencyKey>) -> Result<(), Error> {
+fn insert_request(
+    tx: &Tx,
+    request: &SigningRequest,
+    idempotency: Option<&IdempotencyKey>,
+) -> Result<(), Error> {
     tx.insert_signing_request(request, &request.spec.index_names())?;
     if let Some(key) = idempotency {
         tx.insert_idempotency(&key.entry(Some(request.handle), request.created_at))?;

@@ -21,7 +21,8 @@ pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
         Csr::New(new) => create(&client, *new, report),
         Csr::List { status, name, kind, limit, cursor } => {
             let limit = Some(limit.to_string());
-            let query = [("status", status), ("name", name), ("kind", kind), ("limit", limit), ("cursor", cursor)];
+            let query =
+                [("status", status), ("name", name), ("kind", kind), ("limit", limit), ("cursor", cursor)];
             list(&client, &query, report)
         }
         Csr::Show { handle, pem: true } => {
@@ -31,7 +32,8 @@ pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
         }
         Csr::Show { handle, pem: false } => report.print(&show(&client, &handle)?, text),
         Csr::Cancel { handle } => {
-            let (_, cancelled): (_, api::Cancelled) = client.json(Call::new(Method::DELETE, path_of(&handle)))?;
+            let (_, cancelled): (_, api::Cancelled) =
+                client.json(Call::new(Method::DELETE, path_of(&handle)))?;
             report.print(&cancelled, |cancelled| {
                 format!("cancelled {}; its key: {}\n", cancelled.csr.handle, cancelled.key_fate)
             })

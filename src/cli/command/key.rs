@@ -29,7 +29,8 @@ fn list(client: &Client, limit: usize, cursor: Option<String>, report: &Report) 
         table(
             ["HANDLE", "STATE", "PURPOSE", "KIND", "TOKEN", "CREATED"],
             page.items.iter().map(|key| {
-                [&key.handle, &key.state, &key.purpose, &key.kind, &key.token, &key.created_at].map(String::clone)
+                [&key.handle, &key.state, &key.purpose, &key.kind, &key.token, &key.created_at]
+                    .map(String::clone)
             }),
         )
     })?;

@@ -17,7 +17,8 @@ use crate::serve;
 
 pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
     let config = super::config(config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
     match slot {
         Slot::List { token } => {
             let (name, token) = configured(&config, token.as_deref())?;
@@ -31,7 +32,8 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
         Slot::Init { token, pins } => {
             let (name, token) = configured(&config, token.as_deref())?;
             let init = to_be_made(name, token, &pins)?;
-            let made = runtime.block_on(hsm::init_token(&spec(&config, name, token)?, &options(&config), init));
+            let made =
+                runtime.block_on(hsm::init_token(&spec(&config, name, token)?, &options(&config), init));
             let slot = match made {
                 Ok(slot) => wire(&slot),
                 // The service holds the lock only once its worker found the token.

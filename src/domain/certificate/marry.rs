@@ -17,13 +17,6 @@ pub struct MarriedChain {
     pub chain: Vec<ReadCertificate>,
 }
 
-impl MarriedChain {
-    /// PEM of the leaf and then the chain, as TLS servers want it (RFC 8446 section 4.4.2).
-    pub fn pem(&self) -> String {
-        super::pem(std::iter::once(&self.leaf).chain(&self.chain))
-    }
-}
-
 /// Why the certificates do not fit the key or each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MarryError {

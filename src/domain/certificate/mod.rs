@@ -35,7 +35,7 @@ pub struct ReadCertificate {
     pub spki: Vec<u8>,
 }
 
-/// The certificates as PEM blocks, one after the other.
-pub fn pem<'a>(certificates: impl IntoIterator<Item = &'a ReadCertificate>) -> String {
-    certificates.into_iter().map(|certificate| pem::encode("CERTIFICATE", &certificate.der)).collect()
+/// A certificate as PEM (RFC 7468 section 5).
+pub fn pem(certificate_der: &[u8]) -> String {
+    pem::encode("CERTIFICATE", certificate_der)
 }

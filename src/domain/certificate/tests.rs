@@ -79,7 +79,7 @@ fn tells_what_a_certificate_says() {
 fn reads_pem_with_text_around_it_and_windows_line_ends() {
     let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);
     let all = [ca.leaf.clone(), ca.intermediate(), ca.root()];
-    let text = pem(&all);
+    let text: String = all.iter().map(|one| pem(&one.der)).collect();
     assert_eq!(read(text.as_bytes()).unwrap(), all);
     let text = format!("subject=é\r\n{}\r\nend", text.replace('\n', "\r\n"));
     assert_eq!(read(text.as_bytes()).unwrap(), all);
@@ -88,7 +88,7 @@ fn reads_pem_with_text_around_it_and_windows_line_ends() {
 #[test]
 fn other_input_is_refused_by_what_it_is() {
     let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);
-    let good = pem([&ca.leaf]);
+    let good = pem(&ca.leaf.der);
     let block = |label: &str| format!("x\n{}", super::super::pem::encode(label, b"\x30\x00"));
     for (input, error) in [
         (String::new(), "certificate: is not a certificate: neither DER nor PEM"),
@@ -132,7 +132,6 @@ fn a_chain_is_put_in_order_whatever_the_order_it_came_in() {
             let married = marry(sent, &leaf.spki).unwrap();
             assert_eq!(married.leaf, leaf);
             assert_eq!(married.chain, [intermediate.clone(), root.clone()]);
-            assert_eq!(married.pem(), pem([&leaf, &intermediate, &root]));
         }
         assert_eq!(marry(vec![leaf.clone()], &leaf.spki).unwrap().chain, []);
     }

@@ -20,7 +20,7 @@ use super::pem;
 use super::san::{MAX_SANS, San};
 pub use build::{assemble, to_be_signed};
 pub use check::check;
-pub use public_key::{check_public_key, spki_sha256, verify_signature};
+pub use public_key::{check_public_key, kind_of, spki_sha256, verify_signature};
 
 /// What a CSR shall say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,12 @@ impl CsrSpec {
         }
         problems.extend(self.extensions.problems());
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// The names that a request is found by: common names and SAN values, without their kind.
+    pub fn index_names(&self) -> Vec<String> {
+        let sans = self.sans.iter().map(San::value);
+        self.subject.common_names().map(str::to_owned).chain(sans).collect()
     }
 }
 
@@ -173,4 +179,9 @@ pub enum KeyFault {
 /// The CSR as PEM (RFC 7468 section 7), in lines of 64 columns.
 pub fn pem(csr_der: &[u8]) -> String {
     pem::encode("CERTIFICATE REQUEST", csr_der)
+}
+
+/// A SubjectPublicKeyInfo as PEM (RFC 7468 section 13).
+pub fn public_key_pem(spki_der: &[u8]) -> String {
+    pem::encode("PUBLIC KEY", spki_der)
 }

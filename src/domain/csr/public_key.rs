@@ -45,6 +45,11 @@ pub fn check_public_key(spki_der: &[u8], kind: KeyKind) -> Result<(), Error> {
         .map_err(|_| bad(KeyFault::Refused))
 }
 
+/// The kind of key that the public key is one of; `None` when it is of none in the table.
+pub fn kind_of(spki_der: &[u8]) -> Option<KeyKind> {
+    KeyKind::all().find(|kind| check_public_key(spki_der, *kind).is_ok())
+}
+
 /// SHA-256 of the DER of a SubjectPublicKeyInfo: what binds a key on the token to its row.
 pub fn spki_sha256(spki_der: &[u8]) -> [u8; 32] {
     use sha2::Digest as _;

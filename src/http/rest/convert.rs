@@ -26,23 +26,12 @@ pub(super) fn handle(field: &str, text: &str) -> Result<Handle, Invalid> {
 pub(super) fn wish(body: api::CreateCsr) -> Result<Wish, Vec<Invalid>> {
     let mut wrong = Vec::new();
     let subject = keep(&mut wrong, name(body.subject));
-    let sans: Vec<_> = body
-        .sans
-        .iter()
-        .enumerate()
-        .filter_map(|(index, text)| keep(&mut wrong, San::parse(&format!("sans[{index}]"), text)))
-        .collect();
-    let extensions = match extensions(&body.extensions) {
-        Ok(extensions) => Some(extensions),
-        Err(errors) => {
-            wrong.extend(errors);
-            None
-        }
-    };
+    let sans = keep_all(&mut wrong, San::parse_list(&body.sans));
+    let extensions = keep_all(&mut wrong, extensions(&body.extensions));
     let key = keep(&mut wrong, key_wish(body.key));
     let digest = keep(&mut wrong, body.digest.as_deref().map(digest).transpose());
-    match (subject, extensions, key, digest) {
-        (Some(subject), Some(extensions), Some(key), Some(digest)) if wrong.is_empty() => {
+    match (subject, sans, extensions, key, digest) {
+        (Some(subject), Some(sans), Some(extensions), Some(key), Some(digest)) => {
             Ok(Wish { spec: CsrSpec { subject, sans, extensions }, key, digest })
         }
         _ => Err(wrong),
@@ -53,14 +42,20 @@ fn keep<T>(wrong: &mut Vec<Invalid>, result: Result<T, Invalid>) -> Option<T> {
     result.map_err(|invalid| wrong.push(invalid)).ok()
 }
 
+fn keep_all<T>(wrong: &mut Vec<Invalid>, result: Result<T, Vec<Invalid>>) -> Option<T> {
+    result.map_err(|invalid| wrong.extend(invalid)).ok()
+}
+
 fn name(subject: api::Subject) -> Result<Name, Invalid> {
     match subject {
         api::Subject::Text(text) => text.parse(),
-        api::Subject::Rdns(rdns) => Name::from_rdns(
-            rdns.into_iter()
-                .map(|rdn| rdn.into_iter().map(|attribute| (attribute.kind, attribute.value)).collect())
-                .collect(),
-        ),
+        api::Subject::Rdns(rdns) => {
+            let rdns: Vec<Vec<_>> = rdns
+                .iter()
+                .map(|rdn| rdn.iter().map(|attribute| (&attribute.kind, &attribute.value)).collect())
+                .collect();
+            Name::from_rdns(&rdns)
+        }
     }
 }
 
@@ -77,7 +72,10 @@ fn key_wish(wire: api::KeyChoice) -> Result<KeyWish, Invalid> {
         Some(text) => {
             for (given, field) in [(wire.kind.is_some(), "key.kind"), (wire.token.is_some(), "key.token")] {
                 if given {
-                    return Err(Invalid::new(field, "goes without `key.handle`, which names a key that is there"));
+                    return Err(Invalid::new(
+                        field,
+                        "goes without `key.handle`, which names a key that is there",
+                    ));
                 }
             }
             Ok(KeyWish::Existing(handle("key.handle", &text)?))

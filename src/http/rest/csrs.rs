@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::accept::Form;
-use super::{convert, prefer};
+use super::{convert, prefer, problem};
 use crate::api;
 use crate::app::idempotency::{Begun, Claim};
 use crate::app::keys::KeyFate;
@@ -76,7 +76,7 @@ pub(super) async fn create(
     let answer = match produced {
         Ok(produced) => created_answer(&context, produced).await?,
         // What the client did wrong stays wrong; what went wrong here may go better next time.
-        Err(failure) if failure.status.is_client_error() => {
+        Err(failure) if failure.status().is_client_error() => {
             keep(&context, &claim, problem_answer(&failure)?).await?;
             return Err(failure);
         }
@@ -152,7 +152,9 @@ pub(super) async fn show(
 ) -> Result<Response, Failure> {
     let request = context.app.signing_request(convert::handle("handle", &handle)?).await?;
     let form = Form::wanted(&headers, "application/pkcs10")?;
-    let (Form::Der | Form::Pem) = form else { return Ok(Json(view(&context, &request).await?).into_response()) };
+    let (Form::Der | Form::Pem) = form else {
+        return Ok(Json(view(&context, &request).await?).into_response());
+    };
     let Some(der) = request.csr else {
         let message = format!("signing request {handle} is {}: it has no CSR", request.state);
         return Err(Error::new(Kind::Conflict, "signing-request.no-csr", message).into());
@@ -221,9 +223,8 @@ pub(super) async fn retire(
 pub(super) fn query_of<T>(
     query: Result<Query<T>, axum::extract::rejection::QueryRejection>,
 ) -> Result<T, Failure> {
-    let Query(query) = query.map_err(|rejection| {
-        Failure::new(StatusCode::BAD_REQUEST, "query.invalid", rejection.body_text())
-    })?;
+    let Query(query) = query
+        .map_err(|rejection| Failure::new(StatusCode::BAD_REQUEST, "query.invalid", rejection.body_text()))?;
     Ok(query)
 }
 
@@ -275,11 +276,11 @@ async fn created_answer(context: &Context, produced: Produced) -> Result<Answer,
 
 fn problem_answer(failure: &Failure) -> Result<Answer, Failure> {
     Ok(Answer {
-        status: failure.status.as_u16(),
+        status: failure.status().as_u16(),
         location: None,
         content_type: Some("application/problem+json".to_owned()),
         // The replayed document keeps the id of the HTTP request that broke the rule.
-        body: json_bytes(&failure.document(uuid::Uuid::now_v7().to_string()))?,
+        body: json_bytes(&problem::document(failure, uuid::Uuid::now_v7().to_string()))?,
     })
 }
 
@@ -288,7 +289,8 @@ async fn keep(context: &Context, claim: &Claim, answer: Answer) -> Result<(), Fa
 }
 
 fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value).map_err(|error| Error::bug(format!("an answer cannot be written: {error}")).into())
+    serde_json::to_vec(value)
+        .map_err(|error| Error::bug(format!("an answer cannot be written: {error}")).into())
 }
 
 fn response(answer: Answer) -> Response {

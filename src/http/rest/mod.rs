@@ -7,6 +7,7 @@ mod convert;
 mod csrs;
 mod keys;
 mod prefer;
+mod problem;
 mod tokens;
 
 use axum::Router;
@@ -17,8 +18,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Context;
+use super::error::Failure;
 use super::permit::Permit;
+use super::{Context, ops};
 use crate::api;
 
 #[derive(utoipa::OpenApi)]
@@ -33,7 +35,8 @@ use crate::api;
 )]
 struct Document;
 
-/// The routes, without their prefix, and the document, with it.
+/// Every route that is not a facade's, and the document of the native ones. What no surface knows
+/// is answered as a native problem.
 pub(super) fn router(context: Context) -> (Router, OpenApi) {
     let (router, routes) = OpenApiRouter::new()
         .routes(routes!(csrs::create, csrs::list))
@@ -51,8 +54,15 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         components.add_security_scheme("api_key", SecurityScheme::Http(bearer));
     }
     let published = document.clone();
-    let router = router
+    let native = router
         .route("/openapi.json", get(async move |_: Permit| axum::Json(published)))
-        .with_state(context);
+        .with_state(context.clone())
+        .merge(ops::router(context.clone()));
+    let router = Router::new()
+        .nest(api::PREFIX, native)
+        .merge(ops::router(context))
+        .fallback(async || Failure::no_such_route())
+        .method_not_allowed_fallback(async || Failure::method_not_allowed())
+        .layer(axum::middleware::from_fn(problem::layer));
     (router, document)
 }
