@@ -1,1 +1,308 @@
-//! The PKCS#11 ring. (skeleton)
+//! The PKCS#11 ring: tokens, and the worker processes that talk to them.
+//!
+//! ```text
+//!   Token (cheap clone, async) --> supervisor (one task per token)
+//!                                        |  socket pair, protocol.rs
+//!                                  worker process: vendor module, PIN, sessions
+//! ```
+//!
+//! Only the worker loads vendor code and sees the PIN. A call that hangs or crashes in the module
+//! costs one worker; the supervisor starts the next and makes again what had no effect.
+
+mod error;
+mod model;
+pub mod profile;
+mod protocol;
+mod supervisor;
+pub mod worker;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+pub use self::error::{Error, Kind};
+pub use self::model::{
+    Destroyed, GeneratedKey, ObjectClass, SlotInfo, SlotToken, TokenInfo, TokenObject, TokenStatus, key_uri,
+};
+pub use self::profile::Profile;
+use self::protocol::{Answer, Call, Pin, Purpose};
+use self::supervisor::{Control, Request, Supervisor};
+use crate::domain::algorithm::{KeyKind, Scheme};
+use crate::domain::id::KeyId;
+
+/// Signatures and reads of one token that may wait at once. At 10,000 signatures a second the last
+/// waits a tenth of a second.
+const MOST_READS: usize = 1024;
+
+/// Generations and destructions of one token that may wait at once. At a second per RSA key the
+/// last waits some minutes: longer than any client.
+const MOST_MUTATIONS: usize = 256;
+
+/// All configured tokens. A clone is the same tokens.
+#[derive(Clone)]
+pub struct Hsm {
+    tokens: Arc<[Token]>,
+}
+
+/// One configured token. A clone is the same token.
+#[derive(Clone)]
+pub struct Token {
+    name: Arc<str>,
+    calls: mpsc::UnboundedSender<Request>,
+    control: mpsc::UnboundedSender<Control>,
+    status: watch::Receiver<TokenStatus>,
+    reads: Arc<Semaphore>,
+    mutations: Arc<Semaphore>,
+}
+
+/// A token as configured.
+#[derive(Clone, Debug)]
+pub struct TokenSpec {
+    /// Names the token in the configuration, its lock and its breaker file: letters, digits, `-`, `_`.
+    pub name: String,
+    /// What its module needs.
+    pub profile: Profile,
+    /// The module, if not where the profile says.
+    pub module: Option<PathBuf>,
+    /// Which token of the module.
+    pub selector: Selector,
+    /// File with the user PIN, readable by its owner only; only the worker reads it.
+    pub pin_file: PathBuf,
+    /// Set in the worker's environment, which is empty otherwise but for a few names.
+    pub env: BTreeMap<String, String>,
+    /// The operator declares that the token is hardware.
+    pub declared_hardware: bool,
+    /// Sessions that sign and read in parallel, if not as many as the profile says.
+    pub sessions: Option<usize>,
+}
+
+/// Which token of a module: by label, serial number or both, never by slot number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selector {
+    /// CK_TOKEN_INFO label.
+    pub label: Option<String>,
+    /// CK_TOKEN_INFO serialNumber.
+    pub serial: Option<String>,
+}
+
+/// How workers are started.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// The executable; must call [`worker::run`] when its first argument is `worker`.
+    pub worker_exe: PathBuf,
+    /// Directory of the tokens' lock and breaker files. It must exist.
+    pub lock_dir: PathBuf,
+}
+
+impl StartOptions {
+    /// Workers are this very executable, even if its file has been replaced since.
+    pub fn new(lock_dir: PathBuf) -> Self {
+        Self { worker_exe: PathBuf::from("/proc/self/exe"), lock_dir }
+    }
+}
+
+impl Hsm {
+    /// Starts a supervisor for each token and returns at once; the tokens come up on their own.
+    /// Must be called in a tokio runtime.
+    pub fn start(tokens: Vec<TokenSpec>, options: StartOptions) -> Self {
+        let options = Arc::new(options);
+        Self { tokens: tokens.into_iter().map(|spec| Token::start(spec, options.clone())).collect() }
+    }
+
+    /// The token with that configured name.
+    pub fn token(&self, name: &str) -> Option<Token> {
+        self.tokens().find(|token| token.name() == name).cloned()
+    }
+
+    /// Every token, in the order of the configuration.
+    pub fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.tokens.iter()
+    }
+
+    /// Ends all workers in good order, and waits for that: a few seconds at the most.
+    pub async fn shutdown(&self) {
+        for token in self.tokens() {
+            // It fails only when the supervisor has ended already.
+            let _ = token.control.send(Control::Shutdown);
+        }
+        for token in self.tokens() {
+            // So does this.
+            let _ = token.status.clone().wait_for(|status| matches!(status, TokenStatus::Stopped)).await;
+        }
+    }
+}
+
+impl Token {
+    fn start(spec: TokenSpec, options: Arc<StartOptions>) -> Self {
+        let (calls, incoming) = mpsc::unbounded_channel();
+        let (control, controlled) = mpsc::unbounded_channel();
+        let (status, watched) = watch::channel(TokenStatus::Starting);
+        let name = Arc::from(spec.name.as_str());
+        let supervisor = Supervisor {
+            spec: Arc::new(spec),
+            options,
+            calls: incoming,
+            control: controlled,
+            status,
+            waiting: Vec::new(),
+        };
+        tokio::spawn(supervisor.run());
+        Self {
+            name,
+            calls,
+            control,
+            status: watched,
+            reads: Arc::new(Semaphore::new(MOST_READS)),
+            mutations: Arc::new(Semaphore::new(MOST_MUTATIONS)),
+        }
+    }
+
+    /// The configured name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the token is now.
+    pub fn status(&self) -> TokenStatus {
+        self.status.borrow().clone()
+    }
+
+    /// A receiver of every change of [`Token::status`].
+    pub fn watch_status(&self) -> watch::Receiver<TokenStatus> {
+        self.status.clone()
+    }
+
+    /// Makes a key pair with that CKA_ID and CKA_LABEL and reads it back. Judging the attributes
+    /// is the caller's work.
+    ///
+    /// # Errors
+    /// [`Kind::OutcomeUnknown`]: there may be a key. [`Kind::Interrupted`]: there is none, try
+    /// again under another id. Every other kind: there is none.
+    pub async fn generate(&self, id: KeyId, label: String, kind: KeyKind) -> Result<GeneratedKey, Error> {
+        let Answer::Key(key) = self.call(Call::Generate { id, label, kind }).await? else {
+            return Err(mismatched());
+        };
+        Ok(key)
+    }
+
+    /// Reads the one key pair with that CKA_ID.
+    ///
+    /// # Errors
+    /// [`Kind::KeyMissing`] or [`Kind::Ambiguous`] unless there is exactly one; the message says
+    /// how many there are of each.
+    pub async fn read_back(&self, id: KeyId) -> Result<GeneratedKey, Error> {
+        let Answer::Key(key) = self.call(Call::ReadBack { id }).await? else { return Err(mismatched()) };
+        Ok(key)
+    }
+
+    /// Signs a message, which is hashed as the scheme says. The signature has the form that X.509
+    /// wants: ECDSA as DER `SEQUENCE { r INTEGER, s INTEGER }` (RFC 5480 appendix A). It is not
+    /// verified here.
+    ///
+    /// # Errors
+    /// [`Kind::KeyMissing`], [`Kind::Ambiguous`], or that the token cannot or will not sign.
+    pub async fn sign(&self, id: KeyId, scheme: Scheme, message: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let Answer::Signature(signature) = self.call(Call::Sign { id, scheme, message }).await? else {
+            return Err(mismatched());
+        };
+        Ok(signature)
+    }
+
+    /// Destroys every object with that CKA_ID, the private keys first. None is no error.
+    ///
+    /// # Errors
+    /// [`Kind::OutcomeUnknown`]: some may be gone. It may be called again until it succeeds.
+    pub async fn destroy(&self, id: KeyId) -> Result<Destroyed, Error> {
+        let Answer::Destroyed(destroyed) = self.call(Call::Destroy { id }).await? else {
+            return Err(mismatched());
+        };
+        Ok(destroyed)
+    }
+
+    /// Lists every object of the token, whole or not, ours or not. Signing with a key that was
+    /// listed needs no search.
+    ///
+    /// # Errors
+    /// The token cannot be read; a malformed object is listed as such.
+    pub async fn inventory(&self) -> Result<Vec<TokenObject>, Error> {
+        let Answer::Objects(objects) = self.call(Call::Inventory).await? else { return Err(mismatched()) };
+        Ok(objects)
+    }
+
+    /// Lists the slots of the token's module.
+    ///
+    /// # Errors
+    /// The module cannot list them.
+    pub async fn slots(&self) -> Result<Vec<SlotInfo>, Error> {
+        let Answer::Slots(slots) = self.call(Call::Slots).await? else { return Err(mismatched()) };
+        Ok(slots)
+    }
+
+    /// Ends the worker and starts another: the caller found the token not to work although its
+    /// calls succeed. Without effect while the token is not up.
+    pub fn restart(&self, reason: &str) {
+        // It fails only when the supervisor has ended.
+        let _ = self.control.send(Control::Restart(reason.to_owned()));
+    }
+
+    async fn call(&self, call: Call) -> Result<Answer, Error> {
+        let queue = if call.is_mutation() { &self.mutations } else { &self.reads };
+        let place = queue.clone().try_acquire_owned().map_err(|_| {
+            Error::new(Kind::Busy, "too many calls wait for the token; try again later")
+                .retry_in(Duration::from_secs(1))
+        })?;
+        let stopped = || Error::new(Kind::Unavailable, "strongroom is shutting down");
+        let (request, answer) = Request::new(call, place);
+        self.calls.send(request).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+/// Lists the slots of a module without a service: nothing is selected, nobody logs in.
+///
+/// # Errors
+/// [`Kind::LockHeld`] when a service works with the token: ask that one. Otherwise why the module
+/// cannot be used.
+pub async fn slots(spec: &TokenSpec, options: &StartOptions) -> Result<Vec<SlotInfo>, Error> {
+    let Answer::Slots(slots) = supervisor::run_once(spec, options, Purpose::Slots).await? else {
+        return Err(mismatched());
+    };
+    Ok(slots)
+}
+
+/// A token to be made.
+pub struct InitToken {
+    /// Its label: 1 to 32 bytes.
+    pub label: String,
+    /// PIN of the user.
+    pub pin: SecretString,
+    /// PIN of the security officer.
+    pub so_pin: SecretString,
+}
+
+/// Initialises a token in a slot that has none, and never another.
+///
+/// # Errors
+/// [`Kind::Ambiguous`] when a token with that label exists, [`Kind::Capacity`] when no slot is
+/// free, [`Kind::LockHeld`] when a service works with the token.
+pub async fn init_token(
+    spec: &TokenSpec,
+    options: &StartOptions,
+    token: InitToken,
+) -> Result<SlotInfo, Error> {
+    let InitToken { label, pin, so_pin } = token;
+    let purpose = Purpose::InitToken { label, pin: Pin(pin), so_pin: Pin(so_pin) };
+    let Answer::Slot(slot) = supervisor::run_once(spec, options, purpose).await? else {
+        return Err(mismatched());
+    };
+    Ok(slot)
+}
+
+fn mismatched() -> Error {
+    Error::new(Kind::Bug, "the worker answered another question; please report it")
+}

@@ -1,0 +1,190 @@
+//! The child process: it alone loads the vendor's module and reads the PIN.
+//!
+//! ```text
+//!   reader thread --calls--> mutation lane (generate, destroy; one read-write session)
+//!    |   ^                        | what was made is read back by
+//!    |   socket                   v
+//!    +--------------calls--> N lanes (sign, read; a session each)
+//! ```
+//!
+//! The process ends by SIGKILL to itself, always: modules crash in their exit handlers
+//! (SoftHSMv2#413, #553, #635), and an orphan must not finish a generation behind the back of the
+//! next start.
+
+mod attributes;
+mod breaker;
+mod fault;
+mod inside;
+mod lane;
+mod link;
+mod mechanism;
+mod module;
+mod objects;
+mod pin;
+mod public_key;
+mod sessions;
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, unbounded};
+use rustix::fs::{FlockOperation, flock};
+
+use self::breaker::Breaker;
+use self::fault::Fault;
+use self::inside::InsideModule;
+use self::lane::{Context, Job, Lane};
+use self::link::{Outbox, Queues, end_process};
+use self::mechanism::Mechanisms;
+use self::module::Module;
+use self::objects::Handles;
+use self::sessions::{Access, Login};
+use super::error::{Error, Kind};
+use super::protocol::{Answer, FileIdentity, FromWorker, Hello, Purpose, Serve};
+
+/// Runs the worker on the socket that is standard input. Returns only when there is no service at
+/// the other end: the subcommand is not for people.
+pub fn run() -> ExitCode {
+    end_process_on_panic();
+    let Ok((mut incoming, outbox)) = link::connect() else { return ExitCode::from(2) };
+    let Some(hello) = incoming.hello() else { return ExitCode::from(2) };
+    let outbox = Arc::new(outbox);
+    let inside = Arc::new(InsideModule::default());
+    let (queues, jobs) = queues(&hello.purpose);
+    let handover = queues.reads();
+    // From here on the end of the service is the end of this process.
+    link::read_in_background(incoming, queues, inside.clone(), outbox.clone());
+    let lanes = Lanes { jobs, handover, inside, outbox: outbox.clone() };
+    if let Err(error) = work(hello, lanes) {
+        outbox.send(&FromWorker::Ended(error));
+    }
+    end_process()
+}
+
+/// What the lanes are made of, before there is a token.
+struct Lanes {
+    jobs: Jobs,
+    /// Where the mutation lane leaves the read-back of what it made; none if it is the only lane.
+    handover: Option<crossbeam_channel::Sender<Job>>,
+    inside: Arc<InsideModule>,
+    outbox: Arc<Outbox>,
+}
+
+struct Jobs {
+    mutations: Receiver<Job>,
+    reads: Receiver<Job>,
+}
+
+/// Unbounded: the service bounds what it has on its way.
+fn queues(purpose: &Purpose) -> (Queues, Jobs) {
+    let (mutations, mutation_jobs) = unbounded();
+    let (reads, read_jobs) = unbounded();
+    let concurrent = matches!(purpose, Purpose::Serve(serve) if serve.profile.concurrent_calls);
+    let queues = Queues::new(mutations, concurrent.then_some(reads));
+    (queues, Jobs { mutations: mutation_jobs, reads: read_jobs })
+}
+
+fn work(hello: Hello, lanes: Lanes) -> Result<(), Error> {
+    let Hello { executable, name, lock_dir, modules, purpose } = hello;
+    check_executable(executable)?;
+    let _lock = take_lock(&lock_dir, &name)?;
+    let module = Module::load(&modules)?;
+    let answer = match purpose {
+        Purpose::Serve(serve) => {
+            let breaker = Breaker::new(lock_dir.join(format!("{name}.pin")), serve.pin_file.clone());
+            return self::serve(module, *serve, breaker, lanes);
+        }
+        Purpose::Slots => module.slots().map(Answer::Slots).map_err(Fault::into_error)?,
+        Purpose::InitToken { label, pin, so_pin } => {
+            Answer::Slot(module.init_token(&label, &pin.0, &so_pin.0)?)
+        }
+    };
+    lanes.outbox.send(&FromWorker::Answer { id: 0, result: Ok(answer) });
+    Ok(())
+}
+
+/// Logs in and takes calls until the service asks for the end.
+fn serve(module: Module, serve: Serve, breaker: Breaker, lanes: Lanes) -> Result<(), Error> {
+    let Serve { selector, profile, sessions, declared_hardware, .. } = serve;
+    let slot = module.select(&selector)?;
+    let mechanisms = Mechanisms::read(&module.pkcs11, slot, &profile).map_err(Fault::into_error)?;
+    let login = Login::new(module.pkcs11.clone(), slot, breaker);
+    login.ensure().map_err(sessions::Failure::into_error)?;
+
+    let readers = if profile.concurrent_calls { sessions.max(1) } else { 0 };
+    let mut info = module.describe(slot, declared_hardware).map_err(Fault::into_error)?;
+    info.algorithms = mechanisms.kinds().to_vec();
+    info.sessions = readers.max(1);
+    let Lanes { jobs, handover, inside, outbox } = lanes;
+    let handles = Handles::default();
+    let context = Arc::new(Context { module, slot, login, mechanisms, profile, handles, inside, outbox });
+
+    let mut threads = vec![spawn(&context, Access::ReadWrite, &jobs.mutations, handover)];
+    threads.extend((0..readers).map(|_| spawn(&context, Access::ReadOnly, &jobs.reads, None)));
+    context.outbox.send(&FromWorker::Ready(Box::new(info)));
+    for thread in threads {
+        // A lane that panics has ended the process.
+        let _ = thread.join();
+    }
+    // Some modules, such as YubiHSM's, keep a session of the device until they are finalised.
+    let _ = context.module.pkcs11.clone().finalize();
+    Ok(())
+}
+
+fn spawn(
+    context: &Arc<Context>,
+    access: Access,
+    jobs: &Receiver<Job>,
+    handover: Option<crossbeam_channel::Sender<Job>>,
+) -> JoinHandle<()> {
+    let lane = Lane::new(context.clone(), access, handover);
+    let jobs = jobs.clone();
+    std::thread::spawn(move || lane.run(&jobs))
+}
+
+/// The service and its worker must be one build: the protocol has no versions.
+fn check_executable(wanted: FileIdentity) -> Result<(), Error> {
+    let own = FileIdentity::at(Path::new("/proc/self/exe"));
+    if own.as_ref().ok() == Some(&wanted) {
+        return Ok(());
+    }
+    let message = "the strongroom executable has changed since the service started; restart the service";
+    Err(Error::new(Kind::Misconfigured, message))
+}
+
+/// One worker per token, ever. The lock lives as long as the file is open.
+fn take_lock(dir: &Path, name: &str) -> Result<File, Error> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        let message = format!("the token's name `{name}` must consist of letters, digits, - and _");
+        return Err(Error::new(Kind::Misconfigured, message));
+    }
+    let path = dir.join(format!("{name}.lock"));
+    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = open.map_err(|cause| {
+        Error::new(Kind::Misconfigured, format!("cannot open the token's lock {}", path.display()))
+            .because(cause)
+    })?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(cause) => {
+            let message = format!(
+                "another process works with the token `{name}` (it holds {}); use that one, or stop it",
+                path.display()
+            );
+            Err(Error::new(Kind::LockHeld, message).because(cause))
+        }
+    }
+}
+
+/// A lane that died alone would leave its calls unanswered until their deadline.
+fn end_process_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        end_process();
+    }));
+}
