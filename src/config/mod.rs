@@ -84,10 +84,10 @@ impl Config {
             std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let fail = |message: String| Error::Content { path: path.to_owned(), message };
         let spec = ConfigSpec::parse(&text).map_err(fail)?;
-        let base = path.parent().unwrap_or(Path::new("."));
-        let base =
-            std::path::absolute(base).map_err(|source| Error::Read { path: base.to_owned(), source })?;
-        Self::from_spec(spec, &base).map_err(fail)
+        let absolute =
+            std::path::absolute(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let base = absolute.parent().unwrap_or(Path::new("/"));
+        Self::from_spec(spec, base).map_err(fail)
     }
 
     fn from_spec(spec: ConfigSpec, base: &Path) -> Result<Self, String> {
