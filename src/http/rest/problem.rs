@@ -10,13 +10,18 @@ use crate::api;
 use crate::http::error::Failure;
 use crate::http::request_id::RequestId;
 
+/// Media type of a problem document.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
 /// Writes the document of a failure that a handler answered, or that axum itself did.
 pub(super) async fn layer(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let response = next.run(request).await;
     let failure = match response.extensions().get::<Failure>() {
         Some(failure) => failure.clone(),
-        None if response.status().is_client_error() => from_rejection(response.status()),
+        None if response.status().is_client_error() && !is_document(&response) => {
+            from_rejection(response.status())
+        }
         None => return response,
     };
     render(failure, id)
@@ -45,6 +50,11 @@ pub(super) fn document(failure: &Failure, request_id: String) -> api::Problem {
     }
 }
 
+/// A kept answer to an Idempotency-Key is replayed as it was written.
+fn is_document(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == MEDIA_TYPE)
+}
+
 /// axum's own refusals, such as a path that is not UTF-8, carry no failure.
 fn from_rejection(status: StatusCode) -> Failure {
     match status {
@@ -58,7 +68,7 @@ fn render(failure: Failure, id: String) -> Response {
     let status = failure.status();
     let mut response = (status, Json(document(&failure, id))).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     if let Some(wait) = failure.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }
