@@ -6,5 +6,13 @@
     reason = "a test, and a helper of a test, fails by panicking"
 )]
 
+mod api;
+mod bad_input;
+mod certificates;
 mod harness;
+mod idempotency;
+mod openapi;
+mod openssl;
+mod renewal;
+mod security;
 mod tidy;
