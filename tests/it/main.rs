@@ -9,10 +9,13 @@
 mod api;
 mod bad_input;
 mod certificates;
+mod cli;
 mod harness;
 mod idempotency;
 mod openapi;
 mod openssl;
+mod redact;
 mod renewal;
 mod security;
+mod startup;
 mod tidy;
