@@ -1,7 +1,7 @@
 //! Signing requests.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{self, Path, Query};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -14,7 +14,7 @@ use crate::app::produce::{Produced, Wait};
 use crate::app::{Answer, Error, Kind, Order, RequestFilter};
 use crate::domain::csr;
 use crate::domain::invalid::Invalid;
-use crate::domain::signing_request::SigningRequest;
+use crate::domain::signing_request::{SigningRequest, State};
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody};
@@ -51,7 +51,7 @@ pub(super) const MOST_LIMIT: usize = 200;
     )
 )]
 pub(super) async fn create(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     headers: HeaderMap,
     body: PermittedBody,
 ) -> Result<Response, Failure> {
@@ -98,7 +98,7 @@ pub(super) async fn create(
     )
 )]
 pub(super) async fn list(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     _: Permit,
     query: Result<Query<api::ListCsrs>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<api::CsrPage>, Failure> {
@@ -145,7 +145,7 @@ pub(super) async fn list(
     )
 )]
 pub(super) async fn show(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     _: Permit,
     Path(handle): Path<String>,
     headers: HeaderMap,
@@ -181,7 +181,7 @@ pub(super) async fn show(
     )
 )]
 pub(super) async fn cancel(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     permit: Permit,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Cancelled>, Failure> {
@@ -210,7 +210,7 @@ pub(super) async fn cancel(
     )
 )]
 pub(super) async fn retire(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     permit: Permit,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Csr>, Failure> {
@@ -252,10 +252,14 @@ async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, F
         Some(key) => Some(context.app.key(key).await?),
         None => None,
     };
-    let certificate = match context.app.certificate(request.handle).await {
-        Ok(certificate) => Some(certificate.sha256),
-        Err(error) if error.kind() == Kind::NotFound => None,
-        Err(error) => return Err(error.into()),
+    let certificate = match request.state {
+        State::Issued | State::Retired => Some(context.app.certificate(request.handle).await?.sha256),
+        State::Intent
+        | State::Generated
+        | State::Pending
+        | State::Cancelled
+        | State::Failed
+        | State::Quarantined => None,
     };
     let token = context.app.configured_token(&request.token);
     Ok(convert::csr(request, key.as_ref(), token.as_ref(), certificate))
