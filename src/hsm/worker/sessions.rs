@@ -51,6 +51,14 @@ impl Failure {
         }
     }
 
+    /// Whether the call may have changed the token all the same.
+    pub(super) fn may_have_acted(&self) -> bool {
+        match self {
+            Self::Fault(fault) => fault.may_have_acted,
+            Self::Told(_) => false,
+        }
+    }
+
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Fault(fault) => fault.into_error(),
