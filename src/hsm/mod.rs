@@ -178,7 +178,7 @@ impl Token {
     ///
     /// # Errors
     /// [`Kind::OutcomeUnknown`]: there may be a key. [`Kind::Interrupted`]: there is none, try
-    /// again under another id. Every other kind: there is none.
+    /// again under another id. Every other kind: the module says that there is none.
     pub async fn generate(&self, id: KeyId, label: String, kind: KeyKind) -> Result<GeneratedKey, Error> {
         let Answer::Key(key) = self.call(Call::Generate { id, label, kind }).await? else {
             return Err(mismatched());

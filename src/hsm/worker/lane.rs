@@ -323,18 +323,19 @@ impl Lane {
             failure.remedy(),
             Some(Remedy::AbandonSession | Remedy::ReplaceSession | Remedy::Restart)
         );
-        let may_have_acted = failure.may_have_acted();
-        let error = failure.into_error();
-        match self.effect {
-            Effect::Done => self.answer(id, Err(partly_done().because_of(&error))),
-            Effect::Announced if lost && may_have_acted => self.answer(id, Err(cut_off().because_of(&error))),
-            Effect::Announced if lost => self.answer(id, Err(interrupted().because_of(&error))),
+        let told = match self.effect {
             // Left unanswered, for the next worker.
-            Effect::None if lost => {}
-            Effect::Announced | Effect::None => self.answer(id, Err(error.clone())),
+            Effect::None if lost => None,
+            Effect::Done => Some(partly_done().because(&failure)),
+            Effect::Announced if lost && failure.may_have_acted() => Some(cut_off().because(&failure)),
+            Effect::Announced if lost => Some(interrupted().because(&failure)),
+            Effect::Announced | Effect::None => Some(failure.clone().into_error()),
+        };
+        if let Some(error) = told {
+            self.answer(id, Err(error));
         }
         if lost {
-            self.context.outbox.send(&FromWorker::Ended(error));
+            self.context.outbox.send(&FromWorker::Ended(failure.into_error()));
             end_process();
         }
     }
@@ -348,9 +349,7 @@ impl Lane {
 /// session.
 fn never_again(failure: Failure) -> Failure {
     match failure.remedy() {
-        Some(Remedy::AbandonSession | Remedy::ReplaceSession) => {
-            interrupted().because_of(&failure.into_error()).into()
-        }
+        Some(Remedy::AbandonSession | Remedy::ReplaceSession) => interrupted().because(failure).into(),
         Some(Remedy::FindAgain | Remedy::Restart | Remedy::Nothing | Remedy::Tell(_)) | None => failure,
     }
 }

@@ -3,6 +3,7 @@
 //! Sessions here are never closed by dropping them. One that the module no longer knows is
 //! abandoned: its number may be another lane's new session by now.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cryptoki::context::Pkcs11;
@@ -16,7 +17,7 @@ use crate::hsm::error::{Error, Kind};
 use crate::hsm::protocol::Class;
 
 /// Why something on the token could not be done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Failure {
     /// A call into the module failed.
     Fault(Fault),
@@ -39,6 +40,15 @@ impl From<Error> for Failure {
 impl From<cryptoki::error::Error> for Failure {
     fn from(error: cryptoki::error::Error) -> Self {
         Self::Fault(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => f.write_str(&fault.text),
+            Self::Told(error) => error.fmt(f),
+        }
     }
 }
 
