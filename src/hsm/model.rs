@@ -127,6 +127,17 @@ pub struct Destroyed {
     pub other: usize,
 }
 
+impl Destroyed {
+    /// Counts an object of that class.
+    pub(super) fn count(&mut self, class: &ObjectClass) {
+        match class {
+            ObjectClass::Private => self.private += 1,
+            ObjectClass::Public => self.public += 1,
+            ObjectClass::Other(_) | ObjectClass::Unknown => self.other += 1,
+        }
+    }
+}
+
 /// An object on the token, ours or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenObject {
