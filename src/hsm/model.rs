@@ -176,6 +176,23 @@ pub struct SlotInfo {
     pub token: Option<SlotToken>,
 }
 
+impl SlotInfo {
+    /// Whether it has an initialised token.
+    pub fn is_initialized(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.initialized)
+    }
+
+    /// Label of its token, once that is initialised.
+    pub fn label(&self) -> Option<&str> {
+        self.token.as_ref().filter(|token| token.initialized).map(|token| token.label.as_str())
+    }
+
+    /// Serial number of its token, where that has one.
+    pub fn serial(&self) -> Option<&str> {
+        self.token.as_ref().map(|token| token.serial.as_str()).filter(|serial| !serial.is_empty())
+    }
+}
+
 /// The token in a slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotToken {

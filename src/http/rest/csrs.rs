@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::accept::Form;
-use super::{convert, prefer, problem};
+use super::problem::{self, ByHandle, EveryCall, PROBLEM, WithBody};
+use super::{convert, prefer};
 use crate::api;
 use crate::app::idempotency::{Begun, Claim};
 use crate::app::keys::KeyFate;
@@ -37,17 +38,15 @@ pub(super) const MOST_LIMIT: usize = 200;
     responses(
         (status = 201, description = "The CSR is made", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
         (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
-        (status = 400, description = "Malformed, or a field breaks a rule", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB", body = api::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = api::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The token has no such key kind, or the Idempotency-Key was used with another body", body = api::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "The token refused or answered wrongly", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The token cannot be used now", body = api::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "The token was lost in the act; look at Location", body = api::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Malformed, or a field breaks a rule", body = api::Problem, content_type = PROBLEM),
+        (status = 404, description = "There is no such key", body = api::Problem, content_type = PROBLEM),
+        (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = PROBLEM),
+        (status = 415, description = "The body is not JSON", body = api::Problem, content_type = PROBLEM),
+        (status = 422, description = "The token has no such key kind, or the Idempotency-Key was used with another body", body = api::Problem, content_type = PROBLEM),
+        (status = 502, description = "The token refused or answered wrongly", body = api::Problem, content_type = PROBLEM),
+        (status = 504, description = "The token was lost in the act; look at Location", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
+        WithBody,
     )
 )]
 pub(super) async fn create(
@@ -92,9 +91,8 @@ pub(super) async fn create(
     params(api::ListCsrs),
     responses(
         (status = 200, description = "A page", body = api::CsrPage),
-        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
     )
 )]
 pub(super) async fn list(
@@ -136,12 +134,10 @@ pub(super) async fn list(
             (Vec<u8> = "application/pkcs10"),
             (String = "application/x-pem-file"),
         )),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
-        (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The CSR is not made yet, and only JSON can say so", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = PROBLEM),
+        (status = 409, description = "The CSR is not made yet, and only JSON can say so", body = api::Problem, content_type = PROBLEM),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn show(
@@ -173,11 +169,9 @@ pub(super) async fn show(
     params(("handle" = String, Path, description = "The signing request")),
     responses(
         (status = 200, description = "Cancelled", body = api::Cancelled),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is past that; `state` says where it is", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be written now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is past that; `state` says where it is", body = api::Problem, content_type = PROBLEM),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn cancel(
@@ -202,11 +196,9 @@ pub(super) async fn cancel(
     params(("handle" = String, Path, description = "The signing request")),
     responses(
         (status = 200, description = "Retired", body = api::Csr),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is not issued; `state` says where it is", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be written now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is not issued; `state` says where it is", body = api::Problem, content_type = PROBLEM),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn retire(
