@@ -27,6 +27,7 @@ use crate::http::permit::{Permit, PermittedBody};
     responses(
         (status = 200, description = "Married; also when the same certificate was married before", body = api::Certificate),
         (status = 400, description = "Not a handle, or no certificate", body = api::Problem, content_type = PROBLEM),
+        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "It is not pending; `state` says where it is", body = api::Problem, content_type = PROBLEM),
         (status = 422, description = "No certificate in it is for the request's key", body = api::Problem, content_type = PROBLEM),
         EveryCall,
