@@ -138,6 +138,8 @@ impl App {
                     if reconciled.is_some() { SENTINEL_EVERY } else { SENTINEL_RETRY }
                 }
                 Err(error) => {
+                    // What an outage interrupts is taken up when it ends, not up to 5 minutes later.
+                    reconciled = None;
                     if self.0.health.of(token.name()).failure.is_none() {
                         tracing::warn!(token = token.name(), %error, "the sentinel does not sign");
                     }
