@@ -131,7 +131,6 @@ impl App {
                 Ok(()) => {
                     if !self.0.health.of(token.name()).signed() {
                         tracing::info!(token = token.name(), "the sentinel signed: the token works");
-                        reconciled = None;
                     }
                     self.note_sentinel(&token, None);
                     let worker = worker_of(&token);
@@ -141,6 +140,8 @@ impl App {
                     if reconciled.is_some() { SENTINEL_EVERY } else { SENTINEL_RETRY }
                 }
                 Err(error) => {
+                    // What an outage interrupts is taken up when it ends, not up to 5 minutes later.
+                    reconciled = None;
                     if self.0.health.of(token.name()).failure.is_none() {
                         tracing::warn!(token = token.name(), %error, "the sentinel does not sign");
                     }
