@@ -1,9 +1,9 @@
 //! Signing requests.
 
-use axum::Json;
 use axum::extract::{self, Path, Query};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 
 use super::accept::Form;
 use super::problem::{self, ByHandle, EveryCall, PROBLEM, WithBody};
@@ -19,6 +19,7 @@ use crate::domain::signing_request::{SigningRequest, State};
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody};
+use crate::http::request_id::RequestId;
 
 /// Names the create route in the idempotency table.
 const CREATE: &str = "POST /strongroom/v1/csrs";
@@ -51,6 +52,7 @@ pub(super) const MOST_LIMIT: usize = 200;
 )]
 pub(super) async fn create(
     extract::State(context): extract::State<Context>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
     body: PermittedBody,
 ) -> Result<Response, Failure> {
@@ -76,7 +78,7 @@ pub(super) async fn create(
         Ok(produced) => created_answer(&context, produced).await?,
         // What the client did wrong stays wrong; what went wrong here may go better next time.
         Err(failure) if failure.status().is_client_error() => {
-            keep(&context, &claim, problem_answer(&failure)?).await?;
+            keep(&context, &claim, problem_answer(&failure, request_id)?).await?;
             return Err(failure);
         }
         Err(failure) => return Err(failure),
@@ -270,13 +272,13 @@ async fn created_answer(context: &Context, produced: Produced) -> Result<Answer,
     })
 }
 
-fn problem_answer(failure: &Failure) -> Result<Answer, Failure> {
+/// The replayed document keeps the id of the HTTP request that broke the rule.
+fn problem_answer(failure: &Failure, request_id: String) -> Result<Answer, Failure> {
     Ok(Answer {
         status: failure.status().as_u16(),
         location: None,
-        content_type: Some("application/problem+json".to_owned()),
-        // The replayed document keeps the id of the HTTP request that broke the rule.
-        body: json_bytes(&problem::document(failure, uuid::Uuid::now_v7().to_string()))?,
+        content_type: Some(PROBLEM.to_owned()),
+        body: json_bytes(&problem::document(failure, request_id))?,
     })
 }
 

@@ -56,7 +56,9 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let failure = match response.extensions().get::<Failure>() {
         Some(failure) => failure.clone(),
-        None if response.status().is_client_error() => from_rejection(response.status()),
+        None if response.status().is_client_error() && !is_document(&response) => {
+            from_rejection(response.status())
+        }
         None => return response,
     };
     render(failure, id)
@@ -83,6 +85,11 @@ pub(super) fn document(failure: &Failure, request_id: String) -> api::Problem {
         state: failure.state().map(|state| state.to_string()),
         csr: failure.request().map(|handle| handle.to_string()),
     }
+}
+
+/// A kept answer to an Idempotency-Key is replayed as it was written.
+fn is_document(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == PROBLEM)
 }
 
 /// axum's own refusals, such as a path that is not UTF-8, carry no failure.
