@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test, and a helper of a test, fails by panicking"
+    clippy::print_stderr,
+    reason = "a test, and a helper of a test, fails by panicking and says on stderr why"
 )]
 
 mod api;
@@ -11,6 +12,7 @@ mod bad_input;
 mod certificates;
 mod cli;
 mod harness;
+mod hsm;
 mod idempotency;
 mod openapi;
 mod openssl;
