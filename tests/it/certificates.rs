@@ -165,6 +165,23 @@ fn what_is_no_certificate_is_named_for_what_it_is() {
 }
 
 #[test]
+fn of_two_certificates_at_once_one_is_married() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    let ca = Ca::new("Example CA");
+    let csr = service.create("a.example.com");
+    let certificates = [ca.issue(text(&csr["csr"])), ca.issue(text(&csr["csr"]))];
+    let mut statuses = std::thread::scope(|scope| {
+        let marrying = certificates
+            .each_ref()
+            .map(|certificate| scope.spawn(|| marry(&service, &csr, DER, certificate.der()).status));
+        marrying.map(|thread| thread.join().unwrap())
+    });
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+}
+
+#[test]
 fn a_cancelled_request_takes_no_certificate() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();

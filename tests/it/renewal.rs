@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::certificates::Ca;
-use crate::harness::{Appliance, Service};
+use crate::harness::{Appliance, Service, p256};
 use crate::openssl;
 
 #[test]
@@ -78,6 +78,22 @@ fn cancelling_destroys_the_key_and_says_so() {
     let again = service.delete(&path(&csr)).problem(409, "signing-request.state");
     assert_eq!(again["state"], "cancelled");
     assert_eq!(again["csr"], csr["handle"]);
+}
+
+#[test]
+fn cancelling_while_the_key_is_being_made_leaves_no_key() {
+    let appliance = Appliance::with_chaos();
+    let service = appliance.start_ready();
+    appliance.chaos_rules("C_GenerateKeyPair every sleep-ms=700");
+    let csr = service.post_with("/csrs", &[("prefer", "respond-async")], &p256("a.example.com")).expect(202);
+    let csr = csr.json();
+    service.await_that("the token makes the key", || !appliance.chaos_log().is_empty());
+    let cancelled = service.delete(&path(&csr)).expect(200).json();
+    assert_eq!(cancelled["key_fate"], "no-key");
+    // Mutations of a token go one at a time: when this key is made, the other one has been.
+    service.create("b.example.com");
+    service.await_that("only the sentinel and the second key are left", || appliance.private_keys() == 2);
+    assert_eq!(service.get(&path(&csr)).json()["status"], "cancelled");
 }
 
 #[test]
