@@ -6,6 +6,7 @@
 use serde_json::json;
 
 use super::tokens::evidence;
+use super::transition::transition;
 use super::watch::TokenHealth;
 use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
@@ -92,11 +93,7 @@ impl App {
             .0
             .store
             .write(move |tx| {
-                let request =
-                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
-                let (request, event) = request.apply(Command::Cancel, now)?;
-                tx.append_audit(&actor, now, &event)?;
-                tx.update_signing_request(&request)?;
+                let request = transition(tx, &actor, handle, Command::Cancel, now)?;
                 let Some(key) = request.key.map(|key| tx.key(key)).transpose()?.flatten() else {
                     return Ok((request, None, KeyFate::NoKey));
                 };
@@ -124,18 +121,8 @@ impl App {
     /// # Errors
     /// [`Kind::Conflict`] when it is not issued.
     pub async fn retire(&self, principal: Handle, handle: Handle) -> Result<SigningRequest, Error> {
-        let now = self.now();
-        self.0
-            .store
-            .write(move |tx| {
-                let request =
-                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
-                let (request, event) = request.apply(Command::Retire, now)?;
-                tx.append_audit(&Actor::Principal(principal), now, &event)?;
-                tx.update_signing_request(&request)?;
-                Ok(request)
-            })
-            .await
+        let (actor, now) = (Actor::Principal(principal), self.now());
+        self.0.store.write(move |tx| transition(tx, &actor, handle, Command::Retire, now)).await
     }
 
     /// The second half of a destruction, after the decision is recorded.
