@@ -121,7 +121,7 @@ impl App {
 
     async fn watch_token(&self, token: Token) {
         let mut status = token.watch_status();
-        let mut reconciled: Option<Instant> = None;
+        let mut reconciled: Option<(Instant, Option<u32>)> = None;
         let mut restarted: Option<Instant> = None;
         loop {
             status.mark_unchanged();
@@ -132,8 +132,11 @@ impl App {
                         tracing::info!(token = token.name(), "the sentinel signed: the token works");
                     }
                     self.note_sentinel(&token, None);
-                    if reconciled.is_none_or(|at| at.elapsed() >= RECONCILE_EVERY) {
-                        reconciled = self.reconcile_noting(&token).await.then(Instant::now);
+                    // With each new worker, too: the last one may have died in the act.
+                    let worker = worker_of(&token);
+                    if reconciled.is_none_or(|(at, by)| by != worker || at.elapsed() >= RECONCILE_EVERY) {
+                        let now = Instant::now();
+                        reconciled = self.reconcile_noting(&token).await.then_some((now, worker));
                     }
                     if reconciled.is_some() { SENTINEL_EVERY } else { SENTINEL_RETRY }
                 }
@@ -259,6 +262,14 @@ impl App {
 
 fn is_up(token: &Token) -> bool {
     matches!(token.status(), TokenStatus::Up { .. })
+}
+
+/// Process id of the worker, while the token is up.
+fn worker_of(token: &Token) -> Option<u32> {
+    match token.status() {
+        TokenStatus::Up { info, .. } => Some(info.worker_pid),
+        TokenStatus::Starting | TokenStatus::Down { .. } | TokenStatus::Stopped => None,
+    }
 }
 
 /// The cheapest kind to sign with that the token offers.
