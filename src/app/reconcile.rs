@@ -237,6 +237,9 @@ impl App {
                     if whole_key(token, *id).await?.is_some() {
                         tracing::warn!(token = token.name(), %id, "a destroyed key is on the token again");
                         report.quarantined += objects.objects();
+                    } else {
+                        // Its destruction was finished just now.
+                        report.destroyed += objects.objects();
                     }
                 }
                 Explained::Unknown => {
