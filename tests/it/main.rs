@@ -6,6 +6,10 @@
     reason = "a test, and a helper of a test, fails by panicking"
 )]
 
+#[cfg(feature = "failpoints")]
+mod crash;
+mod faults;
 mod harness;
 mod hsm;
+mod ledger;
 mod tidy;
