@@ -238,7 +238,8 @@ impl App {
                         tracing::warn!(token = token.name(), %id, "a destroyed key is on the token again");
                         report.quarantined += objects.objects();
                     } else {
-                        // Its destruction was finished just now.
+                        // Destroyed by this run, after it listed the objects; or half of it is left.
+                        token.destroy(*id).await?;
                         report.destroyed += objects.objects();
                     }
                 }
