@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::harness::{Appliance, Service, signal};
+use crate::harness::{Appliance, Service, p256, signal};
 use crate::ledger::{Follower, Ledger, audit_of, handle_of, pages, states_of};
 
 /// Who is killed while the token is in the middle of a call.
@@ -20,9 +20,7 @@ enum Victims {
 
 #[test]
 fn a_service_killed_before_its_intent_has_promised_nothing() {
-    assert_survives_kill_at("intent-before", |follower| match follower {
-        Follower::Nobody | Follower::Repeating | Follower::Later => None,
-    });
+    assert_survives_kill_at("intent-before", |_| None);
 }
 
 #[test]
@@ -88,6 +86,21 @@ fn a_worker_killed_while_the_token_signs_keeps_its_promises() {
 #[test]
 fn service_and_worker_killed_while_the_token_signs_keep_their_promises() {
     assert_survives_kill_in("C_Sign", Victims::Both);
+}
+
+#[test]
+fn a_request_that_outlasted_its_clients_patience_is_made_after_a_crash() {
+    let mut appliance = Appliance::with_chaos();
+    let mut service = appliance.start_ready();
+    appliance.chaos_rules("C_GenerateKeyPair nth=1 hang");
+    let reply = service.post_with("/csrs", &[("prefer", "wait=0")], &p256("impatient.example"));
+    reply.expect(202);
+    service.await_that("the call hangs", || !appliance.chaos_log().is_empty());
+    service.kill();
+    drop(service);
+    restart_and_agree(&mut appliance, &Ledger::default(), |service| {
+        assert_eq!(states_of(service, "impatient.example"), ["pending"]);
+    });
 }
 
 #[test]

@@ -6,6 +6,7 @@
     clippy::print_stderr,
     reason = "a test, and a helper of a test, fails by panicking and says on stderr why"
 )]
+#![cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "the crash tests need kill points"))]
 
 mod api;
 mod bad_input;
