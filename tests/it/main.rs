@@ -8,4 +8,5 @@
 
 mod harness;
 mod hsm;
+mod network_hsm;
 mod tidy;
