@@ -36,12 +36,7 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
                 runtime.block_on(hsm::init_token(&spec(&config, name, token)?, &options(&config), init));
             let slot = match made {
                 Ok(slot) => wire(&slot),
-                // The service holds the lock only once its worker found the token.
-                Err(error) if error.kind() == hsm::Kind::LockHeld => {
-                    return Err(Failure::Refused(format!(
-                        "the service works with token `{name}`, so it exists already; see `strongroom slot list`"
-                    )));
-                }
+                Err(error) if error.kind() == hsm::Kind::LockHeld => return Err(held(&config, name)),
                 Err(error) => return Err(failure(&error)),
             };
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
@@ -72,6 +67,19 @@ fn to_be_made(name: &str, token: &TokenConfig, pins: &Pins) -> Result<InitToken,
         pin: SecretString::from(pin.as_str()),
         so_pin: SecretString::from(so_pin.as_str()),
     })
+}
+
+/// The service holds the token's lock: because it works with the token, or for the moment in which it
+/// looks for one that is not there.
+fn held(config: &Config, name: &str) -> Failure {
+    match ask_service(config, name) {
+        Ok(_) => Failure::Refused(format!(
+            "the service works with token `{name}`, so it exists already; see `strongroom slot list`"
+        )),
+        Err(_) => {
+            Failure::Unavailable(format!("the service is looking for token `{name}` just now; try again"))
+        }
+    }
 }
 
 fn spec(config: &Config, name: &str, token: &TokenConfig) -> Result<TokenSpec, Failure> {
