@@ -237,6 +237,10 @@ impl App {
                     if whole_key(token, *id).await?.is_some() {
                         tracing::warn!(token = token.name(), %id, "a destroyed key is on the token again");
                         report.quarantined += objects.objects();
+                    } else {
+                        // Destroyed by this run, after it listed the objects; or half of it is left.
+                        token.destroy(*id).await?;
+                        report.destroyed += objects.objects();
                     }
                 }
                 Explained::Unknown => {

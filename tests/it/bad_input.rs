@@ -139,8 +139,8 @@ fn an_algorithm_that_the_token_lacks_is_refused_with_the_list() {
 fn a_body_that_is_no_such_document_is_told_with_its_line() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();
-    let deep = "[".repeat(5000);
-    let cases: [(&str, &str); 8] = [
+    let deep = format!("{{\"subject\": {}", "[".repeat(5000));
+    let cases: [(&str, &str); 9] = [
         ("{\n  \"subjct\": \"CN=a\"\n}", "unknown field `subjct`, expected one of `subject`, `sans`"),
         (r#"{"key": {"size": 2048}}"#, "unknown field `size`, expected one of `kind`, `token`, `handle`"),
         ("{\n\"subject\": \"CN=a\",\n}", "line 3 column 1"),
@@ -148,6 +148,7 @@ fn a_body_that_is_no_such_document_is_told_with_its_line() {
         ("", "EOF while parsing"),
         (r#"{"sans": "DNS:a"}"#, "invalid type: string \"DNS:a\", expected a sequence at line 1 column 16"),
         (r#"{"subject": 5}"#, "a subject is a text such as CN=www.example.com, or a list of RDNs"),
+        (r#"["CN=a"]"#, "an object is expected, not a list"),
         (&deep, "recursion limit"),
     ];
     for (body, expected) in cases {

@@ -100,14 +100,15 @@ fn ask_service(config: &Config, token: &str) -> Result<Vec<api::Slot>, Failure> 
 
 fn failure(error: &hsm::Error) -> Failure {
     match error.kind() {
-        hsm::Kind::Unavailable | hsm::Kind::Busy | hsm::Kind::LockHeld | hsm::Kind::Interrupted => {
-            Failure::Unavailable(error.to_string())
-        }
+        hsm::Kind::Unavailable
+        | hsm::Kind::Busy
+        | hsm::Kind::LockHeld
+        | hsm::Kind::Interrupted
+        | hsm::Kind::OutcomeUnknown => Failure::Unavailable(error.to_string()),
         hsm::Kind::Capacity | hsm::Kind::Ambiguous | hsm::Kind::TokenNotFound | hsm::Kind::KeyMissing => {
             Failure::Refused(error.to_string())
         }
-        hsm::Kind::OutcomeUnknown
-        | hsm::Kind::Refused
+        hsm::Kind::Refused
         | hsm::Kind::PinRefused
         | hsm::Kind::Unsupported
         | hsm::Kind::Misconfigured
