@@ -2,9 +2,8 @@
 //! the container shares with the appliance. It goes away, comes back and hangs as a real one does.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 
 use crate::harness::{Appliance, PIN, Service, p256};
+use crate::openssl;
 
 /// What scripts/test-images builds.
 const IMAGE: (&str, &str) = ("strongroom/test-hsm", "1");
@@ -36,7 +36,7 @@ async fn keys_are_made_in_a_network_hsm_and_their_csrs_verify() {
     let serial = hsm.serial().await;
     for kind in ["ec-p256", "rsa-2048"] {
         let made = service.post("/csrs", &new_key(kind)).expect(201).json();
-        assert_verifies(&made);
+        openssl::verified_text(pem(&made));
         let uri = made["key"]["uri"].as_str().unwrap();
         assert!(uri.contains(&format!("token={LABEL};")) && uri.contains(&serial), "{uri}, not {serial}");
         // Declared to be hardware; but the token behind the network says what it is.
@@ -64,9 +64,9 @@ async fn what_was_accepted_before_an_outage_of_the_network_hsm_is_made_after_it(
     service.await_ready();
     for handle in &accepted {
         service.await_that("what was accepted is made", || status(&service, handle) == "pending");
-        assert_verifies(&service.get(&format!("/csrs/{handle}")).json());
+        openssl::verified_text(pem(&service.get(&format!("/csrs/{handle}")).json()));
     }
-    assert_verifies(&service.post("/csrs", &renewal_of(&made_before)).expect(201).json());
+    assert_renews(&service, &made_before);
     assert_eq!(private_keys(&appliance), 4, "one for each request that was not refused, and the sentinel");
 }
 
@@ -87,8 +87,8 @@ async fn a_call_to_a_network_hsm_that_hangs_ends_and_the_service_heals() {
 
     hsm.unpause().await;
     service.await_ready();
-    assert_verifies(&service.post("/csrs", &renewal_of(&made_before)).expect(201).json());
-    assert_verifies(&service.create("after.example"));
+    assert_renews(&service, &made_before);
+    openssl::verified_text(pem(&service.create("after.example")));
 }
 
 /// An HSM with one token that can be reached over the network. Its container is removed when dropped.
@@ -208,19 +208,17 @@ fn await_unready(service: &Service<'_>) {
     service.await_that("the service is not ready", || service.get("//readyz").status == 503);
 }
 
-/// By a program that is not ours.
 #[track_caller]
-fn assert_verifies(csr: &Value) {
-    let mut openssl = Command::new("openssl")
-        .args(["req", "-verify", "-noout"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("openssl: apt-get install openssl");
-    let pem = csr["csr"].as_str().unwrap_or_else(|| panic!("no CSR: {csr}"));
-    openssl.stdin.take().unwrap().write_all(pem.as_bytes()).unwrap();
-    let told = String::from_utf8(openssl.wait_with_output().unwrap().stderr).unwrap();
-    assert!(told.contains("verify OK"), "{told}\n{csr}");
+fn pem(csr: &Value) -> &str {
+    csr["csr"].as_str().unwrap_or_else(|| panic!("no CSR: {csr}"))
+}
+
+/// The key that was made before signs again.
+#[track_caller]
+fn assert_renews(service: &Service<'_>, made_before: &Value) {
+    let renewed = service.post("/csrs", &renewal_of(made_before)).expect(201).json();
+    openssl::verified_text(pem(&renewed));
+    assert_eq!(openssl::public_key(pem(&renewed)), openssl::public_key(pem(made_before)));
 }
 
 /// How many there are on the token, by a client that is not ours.
