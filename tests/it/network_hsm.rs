@@ -54,6 +54,8 @@ async fn what_was_accepted_before_an_outage_of_the_network_hsm_is_made_after_it(
     let accepted: Vec<_> = (0..2).map(|_| accept(&service, &new_key("rsa-4096"))).collect();
 
     hsm.kill().await;
+    // Not only lost: a new connection has found nothing there.
+    service.await_that("the token is down", || token(&service)["status"] == "down");
     await_unready(&service);
     let refused = service.post("/csrs", &p256("refused.example")).expect(503);
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
@@ -201,6 +203,11 @@ fn status(service: &Service<'_>, handle: &str) -> String {
     let csr = service.get(&format!("/csrs/{handle}")).expect(200).json();
     assert_ne!(csr["status"], "failed", "{csr}");
     csr["status"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn token(service: &Service<'_>) -> Value {
+    service.get("/tokens").expect(200).json()["items"][0].take()
 }
 
 #[track_caller]
