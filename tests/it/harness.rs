@@ -66,7 +66,12 @@ impl Appliance {
             fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hsm-profiles/softhsm2.toml")).unwrap();
         let mut lines: Vec<String> = Vec::new();
         for line in shipped.lines() {
-            let set = [("call_deadline_ms", call), ("generate_deadline_ms", generate)];
+            let set = [
+                ("sign_ms", call),
+                ("other_ms", call),
+                ("generate_ec_ms", generate),
+                ("generate_rsa_ms", generate),
+            ];
             match set.iter().find(|(name, _)| line.starts_with(name)) {
                 Some((name, value)) => lines.push(format!("{name} = {value}")),
                 None => lines.push(line.to_owned()),
@@ -233,13 +238,14 @@ pub struct TokenObject {
 fn parse_objects(text: &str) -> Vec<TokenObject> {
     let mut objects: Vec<TokenObject> = Vec::new();
     for line in text.lines() {
-        if line.contains(" Object") {
+        // An object without a class is shown as `Data object 1`, its missing label as `<empty>`.
+        if line.contains(" Object") || line.starts_with("Data object") {
             objects.push(TokenObject { private: line.starts_with("Private"), ..TokenObject::default() });
         }
         let Some(object) = objects.last_mut() else { continue };
         if let Some((name, value)) = line.trim().split_once(':') {
             match name {
-                "label" => object.label = value.trim().to_owned(),
+                "label" => object.label = value.trim().replace("<empty>", ""),
                 "ID" => object.id = value.trim().to_owned(),
                 "Usage" => object.usage = value.trim().to_owned(),
                 "Access" => object.access = value.trim().to_owned(),

@@ -134,7 +134,14 @@ impl App {
         let made = made.map_err(|error| {
             use hsm::Kind as Hsm;
             match error.kind() {
-                Hsm::Interrupted | Hsm::KeyMissing | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
+                // Looked for after a death in the act, and not there: the fault passes.
+                Hsm::KeyMissing => {
+                    let message = "the token was lost before it made the key; try again";
+                    NoKey::TryAgain(
+                        Error::new(Kind::Unavailable, "hsm.interrupted", message).caused_by(error),
+                    )
+                }
+                Hsm::Interrupted | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
                 Hsm::OutcomeUnknown
                 | Hsm::Unavailable
                 | Hsm::Busy
