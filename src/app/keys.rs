@@ -6,6 +6,8 @@
 use serde_json::json;
 
 use super::tokens::evidence;
+use super::transition::transition;
+use super::watch::TokenHealth;
 use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::id::Handle;
@@ -56,19 +58,20 @@ impl App {
         self.0.store.read(move |view| Ok(view.page_of_keys(None, after, limit)?)).await
     }
 
-    /// Destroys a key on its token. A missing key is written off: there is nothing to destroy.
+    /// Destroys a key on its token. A missing key is written off: there is nothing to destroy. So is
+    /// a sentinel that does not sign, whereupon another is made.
     ///
     /// # Errors
     /// [`Kind::Conflict`] while a live request uses it, or when it is gone already.
     pub async fn destroy_key(&self, principal: Handle, handle: Handle) -> Result<Key, Error> {
-        let now = self.now();
+        let (app, now) = (self.clone(), self.now());
         let actor = Actor::Principal(principal);
         let key: Result<Key, Error> = self
             .0
             .store
             .write(move |tx| {
                 let key = tx.key(handle)?.ok_or_else(|| Error::not_found("key", handle))?;
-                refuse_if_needed(tx, &key)?;
+                refuse_if_needed(tx, &key, &app.health(&key.token))?;
                 decide_destruction(tx, &actor, now, key)
             })
             .await;
@@ -90,11 +93,7 @@ impl App {
             .0
             .store
             .write(move |tx| {
-                let request =
-                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
-                let (request, event) = request.apply(Command::Cancel, now)?;
-                tx.append_audit(&actor, now, &event)?;
-                tx.update_signing_request(&request)?;
+                let request = transition(tx, &actor, handle, Command::Cancel, now)?;
                 let Some(key) = request.key.map(|key| tx.key(key)).transpose()?.flatten() else {
                     return Ok((request, None, KeyFate::NoKey));
                 };
@@ -122,18 +121,8 @@ impl App {
     /// # Errors
     /// [`Kind::Conflict`] when it is not issued.
     pub async fn retire(&self, principal: Handle, handle: Handle) -> Result<SigningRequest, Error> {
-        let now = self.now();
-        self.0
-            .store
-            .write(move |tx| {
-                let request =
-                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
-                let (request, event) = request.apply(Command::Retire, now)?;
-                tx.append_audit(&Actor::Principal(principal), now, &event)?;
-                tx.update_signing_request(&request)?;
-                Ok(request)
-            })
-            .await
+        let (actor, now) = (Actor::Principal(principal), self.now());
+        self.0.store.write(move |tx| transition(tx, &actor, handle, Command::Retire, now)).await
     }
 
     /// The second half of a destruction, after the decision is recorded.
@@ -162,7 +151,7 @@ pub(super) fn key_event(action: &'static str, key: Handle, detail: serde_json::V
     Event { action, subject: key.to_string(), detail }
 }
 
-fn refuse_if_needed(tx: &Tx, key: &Key) -> Result<(), Error> {
+fn refuse_if_needed(tx: &Tx, key: &Key, token: &TokenHealth) -> Result<(), Error> {
     let users = tx.live_requests_of_key(key.handle)?;
     if let Some(user) = users.first() {
         let message = format!(
@@ -172,7 +161,8 @@ fn refuse_if_needed(tx: &Tx, key: &Key) -> Result<(), Error> {
         );
         return Err(Error::new(Kind::Conflict, "key.in-use", message).about(*user));
     }
-    if key.purpose == Purpose::Sentinel && key.state == KeyState::Present {
+    let signs = token.failure.is_none();
+    if key.purpose == Purpose::Sentinel && key.state == KeyState::Present && signs {
         let message = format!(
             "key {} is the sentinel of token `{}`: without it nobody knows whether the token works",
             key.handle, key.token

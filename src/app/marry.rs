@@ -2,11 +2,12 @@
 
 use sha2::{Digest, Sha256};
 
+use super::transition::transition;
 use super::{App, Error, Kind};
 use crate::domain::audit::Actor;
 use crate::domain::certificate::{self, MarriedChain, MarryError};
 use crate::domain::id::Handle;
-use crate::domain::signing_request::{Command, SigningRequest, State};
+use crate::domain::signing_request::{Command, SigningRequest};
 use crate::store::Certificate;
 
 impl App {
@@ -48,19 +49,15 @@ impl App {
         self.0
             .store
             .write(move |tx| {
-                let request =
-                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
-                if request.state == State::Issued
-                    && let Some(present) = tx.certificate(handle)?
+                // Only an issued request has one.
+                if let Some(present) = tx.certificate(handle)?
                     && present.sha256 == certificate.sha256
                 {
                     return Ok((request, present));
                 }
                 let command = Command::Married { fingerprint: hex::encode(certificate.sha256) };
-                let (request, event) = request.apply(command, now)?;
+                let request = transition(tx, &Actor::Principal(principal), handle, command, now)?;
                 tx.insert_certificate(&certificate)?;
-                tx.append_audit(&Actor::Principal(principal), now, &event)?;
-                tx.update_signing_request(&request)?;
                 Ok((request, certificate))
             })
             .await

@@ -18,6 +18,7 @@ pub mod produce;
 pub mod reconcile;
 mod system;
 pub mod tokens;
+mod transition;
 pub mod watch;
 
 use std::sync::Arc;

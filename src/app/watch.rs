@@ -121,23 +121,27 @@ impl App {
 
     async fn watch_token(&self, token: Token) {
         let mut status = token.watch_status();
-        let mut reconciled: Option<Instant> = None;
+        // When, and through which worker: a new one may have found the token changed, and attempts
+        // that the old one left unfinished should not wait.
+        let mut reconciled: Option<(Instant, u32)> = None;
         let mut restarted: Option<Instant> = None;
         loop {
             status.mark_unchanged();
             let pause = match self.challenge(&token).await {
                 Ok(()) => {
-                    let was_signing = self.0.health.of(token.name()).signed();
-                    if !was_signing {
+                    if !self.0.health.of(token.name()).signed() {
                         tracing::info!(token = token.name(), "the sentinel signed: the token works");
                     }
                     self.note_sentinel(&token, None);
-                    if reconciled.is_none_or(|at| at.elapsed() >= RECONCILE_EVERY) {
-                        reconciled = self.reconcile_noting(&token).await.then(Instant::now);
+                    let worker = worker_of(&token);
+                    if reconciled.is_none_or(|(at, by)| by != worker || at.elapsed() >= RECONCILE_EVERY) {
+                        reconciled = self.reconcile_noting(&token).await.then(|| (Instant::now(), worker));
                     }
                     if reconciled.is_some() { SENTINEL_EVERY } else { SENTINEL_RETRY }
                 }
                 Err(error) => {
+                    // What an outage interrupts is taken up when it ends, not up to 5 minutes later.
+                    reconciled = None;
                     if self.0.health.of(token.name()).failure.is_none() {
                         tracing::warn!(token = token.name(), %error, "the sentinel does not sign");
                     }
@@ -259,6 +263,14 @@ impl App {
 
 fn is_up(token: &Token) -> bool {
     matches!(token.status(), TokenStatus::Up { .. })
+}
+
+/// Process id of the worker; 0 while there is none.
+fn worker_of(token: &Token) -> u32 {
+    match token.status() {
+        TokenStatus::Up { info, .. } => info.worker_pid,
+        TokenStatus::Starting | TokenStatus::Down { .. } | TokenStatus::Stopped => 0,
+    }
 }
 
 /// The cheapest kind to sign with that the token offers.

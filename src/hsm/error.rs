@@ -61,6 +61,14 @@ impl Error {
         self
     }
 
+    /// The same with another of these behind it, and what is behind that.
+    pub(super) fn because_of(self, error: &Self) -> Self {
+        match &error.cause {
+            Some(cause) => self.because(format!("{error}: {cause}")),
+            None => self.because(error),
+        }
+    }
+
     /// The same with a hint when a retry may succeed.
     pub(super) fn retry_in(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);

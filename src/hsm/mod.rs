@@ -50,6 +50,10 @@ pub struct Hsm {
 }
 
 /// One configured token. A clone is the same token.
+///
+/// While the token is down, every call fails at once with what keeps it down
+/// ([`TokenStatus::Down`]) and a hint when to try again; while it is starting, calls wait a few
+/// seconds. Calls that had no effect when a worker died are made again, once, on the next.
 #[derive(Clone)]
 pub struct Token {
     name: Arc<str>,
@@ -143,15 +147,7 @@ impl Token {
         let (control, controlled) = mpsc::unbounded_channel();
         let (status, watched) = watch::channel(TokenStatus::Starting);
         let name = Arc::from(spec.name.as_str());
-        let supervisor = Supervisor {
-            spec: Arc::new(spec),
-            options,
-            calls: incoming,
-            control: controlled,
-            status,
-            waiting: Vec::new(),
-        };
-        tokio::spawn(supervisor.run());
+        tokio::spawn(Supervisor::new(spec, options, incoming, controlled, status).run());
         Self {
             name,
             calls,
@@ -182,7 +178,7 @@ impl Token {
     ///
     /// # Errors
     /// [`Kind::OutcomeUnknown`]: there may be a key. [`Kind::Interrupted`]: there is none, try
-    /// again under another id. Every other kind: there is none.
+    /// again under another id. Every other kind: the module says that there is none.
     pub async fn generate(&self, id: KeyId, label: String, kind: KeyKind) -> Result<GeneratedKey, Error> {
         let Answer::Key(key) = self.call(Call::Generate { id, label, kind }).await? else {
             return Err(mismatched());

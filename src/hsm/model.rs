@@ -127,6 +127,17 @@ pub struct Destroyed {
     pub other: usize,
 }
 
+impl Destroyed {
+    /// Counts an object of that class.
+    pub(super) fn count(&mut self, class: &ObjectClass) {
+        match class {
+            ObjectClass::Private => self.private += 1,
+            ObjectClass::Public => self.public += 1,
+            ObjectClass::Other(_) | ObjectClass::Unknown => self.other += 1,
+        }
+    }
+}
+
 /// An object on the token, ours or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenObject {
@@ -163,6 +174,23 @@ pub struct SlotInfo {
     pub description: String,
     /// The token in it, if there is one that answers.
     pub token: Option<SlotToken>,
+}
+
+impl SlotInfo {
+    /// Whether it has an initialised token.
+    pub fn is_initialized(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.initialized)
+    }
+
+    /// Label of its token, once that is initialised.
+    pub fn label(&self) -> Option<&str> {
+        self.token.as_ref().filter(|token| token.initialized).map(|token| token.label.as_str())
+    }
+
+    /// Serial number of its token, where that has one.
+    pub fn serial(&self) -> Option<&str> {
+        self.token.as_ref().map(|token| token.serial.as_str()).filter(|serial| !serial.is_empty())
+    }
 }
 
 /// The token in a slot.

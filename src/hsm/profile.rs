@@ -1,6 +1,6 @@
 //! HSM profiles: what one vendor's module needs, from `hsm-profiles/*.toml`.
 //!
-//! [`ProfileSpec`] is the file as written, [`Profile`] what the program uses. Every field is read
+//! `ProfileSpec` is the file as written, [`Profile`] what the program uses. Every field is read
 //! by code; an unknown one is refused with its line.
 
 use std::path::PathBuf;

@@ -113,8 +113,8 @@ pub(super) struct Serve {
     pub(super) declared_hardware: bool,
 }
 
-/// A call to the token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A call to the token. Not to be printed: a message may hold a challengePassword.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) enum Call {
     /// Make a key pair and read it back.
     Generate { id: KeyId, label: String, kind: KeyKind },
@@ -141,7 +141,7 @@ impl Call {
 }
 
 /// The answer to a [`Call`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) enum Answer {
     Key(GeneratedKey),
     Signature(Vec<u8>),

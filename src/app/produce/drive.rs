@@ -2,8 +2,9 @@
 //! record. Every way out leaves the journal in a state that the reconciler can finish.
 
 use super::drivers::{Driver, Outcome};
-use super::renew::{builder_failed, wrong_signature};
+use super::renew::{WRONG_SIGNATURE, builder_failed, wrong_signature};
 use crate::app::tokens::evidence;
+use crate::app::transition::transition;
 use crate::app::{App, Error, Kind, failpoint};
 use crate::domain::audit::Actor;
 use crate::domain::csr;
@@ -83,12 +84,11 @@ impl App {
         let (key, attempt) = self.obtain_key(&token, &request, attempt, start).await?;
         match self.signed_csr(&token, &request, &key).await {
             Ok(csr) => self.record_csr(&token, request, key, attempt, csr).await,
-            Err(error) if error.code() == "hsm.wrong-signature" => {
-                self.quarantine(request, key, attempt, error).await
+            Err(error) if error.code() == WRONG_SIGNATURE => {
+                self.quarantine(request.handle, key, attempt, error).await
             }
             Err(error) if request.continues && error.kind() == Kind::Unavailable => {
-                self.record_generated(request, key, attempt).await?;
-                Err(error)
+                self.record_generated(request.handle, key, attempt).await.and(Err(error))
             }
             Err(error) => Err(self.abandon(&token, &request, &attempt, error).await),
         }
@@ -209,22 +209,16 @@ impl App {
         csr: Vec<u8>,
     ) -> Outcome {
         failpoint::reached("record-before");
-        let (handle, now, recorded_key, id) = (request.handle, self.now(), key.clone(), attempt.id);
-        let recorded: Result<SigningRequest, Error> = self
+        let (handle, actor, now) = (request.handle, Actor::Principal(request.principal), self.now());
+        let id = attempt.id;
+        let recorded: Outcome = self
             .0
             .store
             .write(move |tx| {
-                let request = current(tx, handle)?;
-                let actor = Actor::Principal(request.principal);
-                tx.insert_key(&recorded_key)?;
+                tx.insert_key(&key)?;
                 tx.close_attempt(id, AttemptOutcome::Succeeded, now)?;
-                let (request, generated) =
-                    request.apply(Command::Generated { key: recorded_key.handle }, now)?;
-                tx.append_audit(&actor, now, &generated)?;
-                let (request, pending) = request.apply(Command::Signed { csr }, now)?;
-                tx.append_audit(&actor, now, &pending)?;
-                tx.update_signing_request(&request)?;
-                Ok(request)
+                transition(tx, &actor, handle, Command::Generated { key: key.handle }, now)?;
+                transition(tx, &actor, handle, Command::Signed { csr }, now)
             })
             .await;
         failpoint::reached("record-after");
@@ -238,23 +232,14 @@ impl App {
     }
 
     /// Keeps a good key whose CSR cannot be signed now, for a request that will be continued.
-    async fn record_generated(
-        &self,
-        request: SigningRequest,
-        key: Key,
-        attempt: Attempt,
-    ) -> Result<(), Error> {
-        let (handle, now) = (request.handle, self.now());
+    async fn record_generated(&self, handle: Handle, key: Key, attempt: Attempt) -> Outcome {
+        let now = self.now();
         self.0
             .store
             .write(move |tx| {
-                let (request, event) =
-                    current(tx, handle)?.apply(Command::Generated { key: key.handle }, now)?;
                 tx.insert_key(&key)?;
                 tx.close_attempt(attempt.id, AttemptOutcome::Succeeded, now)?;
-                tx.append_audit(&Actor::System, now, &event)?;
-                tx.update_signing_request(&request)?;
-                Ok(())
+                transition(tx, &Actor::System, handle, Command::Generated { key: key.handle }, now)
             })
             .await
     }
@@ -262,44 +247,33 @@ impl App {
     /// The second half, for a request whose key was recorded before.
     async fn finish_with_key(&self, request: SigningRequest, key: Key) -> Outcome {
         let token = self.token(&request.token)?;
-        let csr = self.signed_csr(&token, &request, &key).await?;
         let (handle, now) = (request.handle, self.now());
-        self.0
-            .store
-            .write(move |tx| {
-                let (request, event) = current(tx, handle)?.apply(Command::Signed { csr }, now)?;
-                tx.append_audit(&Actor::System, now, &event)?;
-                tx.update_signing_request(&request)?;
-                Ok(request)
-            })
-            .await
+        let (command, outcome) = match self.signed_csr(&token, &request, &key).await {
+            Ok(csr) => (Command::Signed { csr }, Ok(())),
+            Err(error) if error.code() == WRONG_SIGNATURE => {
+                (Command::Quarantine { reason: error.to_string() }, Err(error.about(handle)))
+            }
+            Err(error) => return Err(error),
+        };
+        let request: Outcome =
+            self.0.store.write(move |tx| transition(tx, &Actor::System, handle, command, now)).await;
+        outcome.and(request)
     }
 
     /// The token contradicts itself: the key is kept for whoever looks into it, nothing is released.
-    async fn quarantine(
-        &self,
-        request: SigningRequest,
-        mut key: Key,
-        attempt: Attempt,
-        error: Error,
-    ) -> Outcome {
-        let (handle, now, reason) = (request.handle, self.now(), error.to_string());
-        key.created_at = now;
-        let recorded: Result<(), Error> = self
+    async fn quarantine(&self, handle: Handle, key: Key, attempt: Attempt, error: Error) -> Outcome {
+        let (now, reason) = (self.now(), error.to_string());
+        let recorded: Outcome = self
             .0
             .store
             .write(move |tx| {
-                let (mut request, event) = current(tx, handle)?.apply(Command::Quarantine { reason }, now)?;
-                request.key = Some(key.handle);
                 tx.insert_key(&key)?;
                 tx.close_attempt(attempt.id, AttemptOutcome::Quarantined, now)?;
-                tx.append_audit(&Actor::System, now, &event)?;
-                tx.update_signing_request(&request)?;
-                Ok(())
+                transition(tx, &Actor::System, handle, Command::Generated { key: key.handle }, now)?;
+                transition(tx, &Actor::System, handle, Command::Quarantine { reason }, now)
             })
             .await;
-        recorded?;
-        Err(error.about(handle))
+        recorded.and(Err(error.about(handle)))
     }
 
     /// Clears what an attempt left on the token and opens the next one, under another CKA_ID: a
@@ -351,13 +325,11 @@ impl App {
             .store
             .write(move |tx| {
                 tx.close_attempt(id, outcome, now)?;
-                let request = current(tx, handle)?;
-                if request.state.is_unfinished() {
-                    let (request, event) = request.apply(Command::Fail { reason }, now)?;
-                    tx.append_audit(&Actor::System, now, &event)?;
-                    tx.update_signing_request(&request)?;
+                match transition(tx, &Actor::System, handle, Command::Fail { reason }, now) {
+                    // It was cancelled meanwhile, and stays so.
+                    Err(error) if error.kind() == Kind::Conflict => Ok(()),
+                    done => done.map(drop),
                 }
-                Ok(())
             })
             .await;
         if let Err(cause) = recorded {
@@ -374,8 +346,4 @@ pub(in crate::app) async fn clear(token: &Token, attempt: &Attempt) -> Result<At
         0 => AttemptOutcome::Absent,
         _ => AttemptOutcome::Destroyed,
     })
-}
-
-fn current(tx: &crate::store::Tx, handle: Handle) -> Result<SigningRequest, Error> {
-    tx.signing_request(handle)?.ok_or_else(|| Error::bug(format!("signing request {handle} has no row")))
 }

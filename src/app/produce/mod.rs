@@ -225,10 +225,10 @@ impl App {
         let known =
             || self.0.hsm.tokens().map(|token| token.name().to_owned()).collect::<Vec<_>>().join(", ");
         let Some(name) = name.or_else(|| self.0.default_token.clone()) else {
-            return Err(Invalid::new("token", format!("say which; there are {}", known())).into());
+            return Err(Invalid::new("key.token", format!("say which; there are {}", known())).into());
         };
         self.0.hsm.token(&name).ok_or_else(|| {
-            Invalid::new("token", format!("there is no token `{name}`; there are {}", known())).into()
+            Invalid::new("key.token", format!("there is no token `{name}`; there are {}", known())).into()
         })
     }
 

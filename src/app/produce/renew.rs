@@ -12,6 +12,9 @@ use crate::domain::id::Handle;
 use crate::domain::key::{Key, KeyState, Purpose};
 use crate::domain::signing_request::{Command, KeySource, SigningRequest, State};
 
+/// Code of the error that a token's wrong signature is answered with.
+pub(super) const WRONG_SIGNATURE: &str = "hsm.wrong-signature";
+
 impl App {
     pub(super) async fn renew(
         &self,
@@ -111,5 +114,5 @@ pub(super) fn builder_failed(error: csr::Error) -> Error {
 
 pub(super) fn wrong_signature(error: csr::Error) -> Error {
     let message = "the token's signature does not verify; nothing was released, and the operator has to look at the token";
-    Error::new(Kind::HsmRefused, "hsm.wrong-signature", message).caused_by(error)
+    Error::new(Kind::HsmRefused, WRONG_SIGNATURE, message).caused_by(error)
 }

@@ -108,14 +108,12 @@ fn failure(error: &hsm::Error) -> Failure {
 }
 
 fn wire(info: &SlotInfo) -> api::Slot {
-    let token = info.token.as_ref();
-    let initialized = token.filter(|token| token.initialized);
     api::Slot {
         number: info.slot_id,
         description: info.description.clone(),
-        label: initialized.map(|token| token.label.clone()),
-        serial: token.map(|token| token.serial.clone()).filter(|serial| !serial.is_empty()),
-        initialized: initialized.is_some(),
+        label: info.label().map(str::to_owned),
+        serial: info.serial().map(str::to_owned),
+        initialized: info.is_initialized(),
     }
 }
 

@@ -48,13 +48,13 @@ pub(super) enum Control {
 
 /// Serves one token until [`Control::Shutdown`], or until nobody can send calls any more.
 pub(super) struct Supervisor {
-    pub(super) spec: Arc<TokenSpec>,
-    pub(super) options: Arc<StartOptions>,
-    pub(super) calls: mpsc::UnboundedReceiver<Request>,
-    pub(super) control: mpsc::UnboundedReceiver<Control>,
-    pub(super) status: watch::Sender<TokenStatus>,
+    spec: TokenSpec,
+    options: Arc<StartOptions>,
+    calls: mpsc::UnboundedReceiver<Request>,
+    control: mpsc::UnboundedReceiver<Control>,
+    status: watch::Sender<TokenStatus>,
     /// Calls that wait for the worker that is starting.
-    pub(super) waiting: Vec<Request>,
+    waiting: Vec<Request>,
 }
 
 /// How a worker's life ended.
@@ -64,6 +64,16 @@ enum End {
 }
 
 impl Supervisor {
+    pub(super) fn new(
+        spec: TokenSpec,
+        options: Arc<StartOptions>,
+        calls: mpsc::UnboundedReceiver<Request>,
+        control: mpsc::UnboundedReceiver<Control>,
+        status: watch::Sender<TokenStatus>,
+    ) -> Self {
+        Self { spec, options, calls, control, status, waiting: Vec::new() }
+    }
+
     /// The task.
     pub(super) async fn run(mut self) {
         let mut backoff = Backoff::default();

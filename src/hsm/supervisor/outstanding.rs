@@ -130,17 +130,13 @@ fn fate(started: bool, hung: bool, resent: bool) -> Fate {
 
 /// The call had no effect, since the worker is down.
 pub(super) fn unavailable(cause: &Error) -> Error {
-    let error = Error::new(Kind::Unavailable, format!("the token is not available: {cause}"));
-    match std::error::Error::source(cause) {
-        Some(source) => error.because(source),
-        None => error,
-    }
+    Error::new(Kind::Unavailable, "the token is not available; try again later").because_of(cause)
 }
 
 fn outcome_unknown(cause: &Error) -> Error {
     let message = "the worker died while the token was making or destroying a key; \
                    look on the token for what became of it";
-    Error::new(Kind::OutcomeUnknown, message).because(cause)
+    Error::new(Kind::OutcomeUnknown, message).because_of(cause)
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ impl Worker {
             // Vendor modules print to it.
             .stdout(Stdio::null())
             .kill_on_drop(true)
+            // Ctrl-C on the service's terminal is for the service, which ends its workers in order.
+            .process_group(0)
             .spawn()
             .map_err(failed)?;
         let (read, write) = UnixStream::from_std(ours).map_err(failed)?.into_split();

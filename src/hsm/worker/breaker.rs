@@ -172,7 +172,7 @@ impl Attempt<'_> {
         match self.settle(&Record { state: State::Bad, ..self.attempting }) {
             Ok(()) => refused,
             // "attempting" stays, which is no less careful.
-            Err(error) => refused.because(error),
+            Err(error) => refused.because_of(&error),
         }
     }
 

@@ -8,7 +8,7 @@ use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 
 use super::attributes::{self, READ_BACK, key_attributes};
-use super::fault::{Fault, Remedy};
+use super::fault::Remedy;
 use super::inside::InsideModule;
 use super::link::{Outbox, end_process};
 use super::mechanism::Mechanisms;
@@ -60,95 +60,86 @@ pub(super) struct Lane {
     context: Arc<Context>,
     session: LaneSession,
     handover: Option<Sender<Job>>,
-    /// The service was told that the module is about to be entered with the present mutation.
-    started: bool,
+    effect: Effect,
+}
+
+/// What the present call has done to the token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// Nothing, and the service knows it.
+    None,
+    /// The service was told that the module is about to be entered with a mutation.
+    Announced,
+    /// Something.
+    Done,
 }
 
 impl Lane {
     /// With `handover` the lane leaves the reading back of what it made to others.
     pub(super) fn new(context: Arc<Context>, access: Access, handover: Option<Sender<Job>>) -> Self {
         let session = LaneSession::new(context.clone(), access);
-        Self { context, session, handover, started: false }
+        Self { context, session, handover, effect: Effect::None }
     }
 
     /// Works until the queue has ended.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         for job in jobs {
-            self.started = false;
-            match job {
-                Job::Call { id, call: Call::Generate { id: key, label, kind } } => {
-                    self.generate(id, key, &label, kind);
+            let (id, result) = match job {
+                Job::Call { id, call } => {
+                    self.effect = Effect::None;
+                    (id, self.perform(id, call))
                 }
-                Job::Call { id, call: Call::ReadBack { id: key } } => {
-                    let result = self.read_back(id, key).map(Answer::Key);
-                    self.conclude(id, result);
+                Job::ReadNew { id, pair } => {
+                    self.effect = Effect::Done;
+                    (id, self.read_key(id, pair).map(|key| Some(Answer::Key(key))))
                 }
-                Job::Call { id, call: Call::Sign { id: key, scheme, message } } => {
-                    let result = self.sign(id, key, scheme, message).map(Answer::Signature);
-                    self.conclude(id, result);
-                }
-                Job::Call { id, call: Call::Destroy { id: key } } => {
-                    let result = self.destroy(id, key).map(Answer::Destroyed);
-                    self.conclude(id, result);
-                }
-                Job::Call { id, call: Call::Inventory } => {
-                    let result = self.inventory(id).map(Answer::Objects);
-                    self.conclude(id, result);
-                }
-                Job::Call { id, call: Call::Slots } => {
-                    let slots = {
-                        let _stay = self.context.inside.enter(id, Class::Other);
-                        self.context.module.slots()
-                    };
-                    self.conclude(id, slots.map(Answer::Slots).map_err(Failure::from));
-                }
-                Job::ReadNew { id, pair } => self.read_new(id, pair),
-            }
+            };
+            self.conclude(id, result);
         }
         self.session.close();
     }
 
-    fn generate(&mut self, id: u64, key: KeyId, label: &str, kind: KeyKind) {
-        match self.try_generate(id, key, label, kind) {
-            Ok(pair) => match &self.handover {
-                // It fails only when the process ends.
-                Some(readers) => drop(readers.send(Job::ReadNew { id, pair })),
-                None => self.read_new(id, pair),
-            },
-            // The session is healed by the next call. This one is not made again under its id.
-            Err(Failure::Fault(Fault {
-                remedy: Remedy::AbandonSession | Remedy::ReplaceSession,
-                text,
-                ..
-            })) if self.started => self.answer(id, Err(interrupted().because(text))),
-            Err(failure) => self.conclude(id, Err(failure)),
-        }
+    /// Answers nothing when another lane will.
+    fn perform(&mut self, id: u64, call: Call) -> Result<Option<Answer>, Failure> {
+        Ok(match call {
+            Call::Generate { id: key, label, kind } => {
+                let pair = self.generate(id, key, &label, kind)?;
+                match &self.handover {
+                    Some(readers) => {
+                        // It fails only when the process ends.
+                        let _ = readers.send(Job::ReadNew { id, pair });
+                        None
+                    }
+                    None => Some(Answer::Key(self.read_key(id, pair)?)),
+                }
+            }
+            Call::ReadBack { id: key } => Some(Answer::Key(self.read_back(id, key)?)),
+            Call::Sign { id: key, scheme, message } => {
+                Some(Answer::Signature(self.sign(id, key, scheme, message)?))
+            }
+            Call::Destroy { id: key } => Some(Answer::Destroyed(self.destroy(id, key)?)),
+            Call::Inventory => Some(Answer::Objects(self.inventory(id)?)),
+            Call::Slots => {
+                let _stay = self.context.inside.enter(id, Class::Other);
+                Some(Answer::Slots(self.context.module.slots()?))
+            }
+        })
     }
 
-    fn try_generate(&mut self, id: u64, key: KeyId, label: &str, kind: KeyKind) -> Result<Pair, Failure> {
+    fn generate(&mut self, id: u64, key: KeyId, label: &str, kind: KeyKind) -> Result<Pair, Failure> {
         let context = self.context.clone();
         let mechanism = context.mechanisms.generating(kind)?;
         let public = attributes::public_template(&context.profile, kind, key, label)?;
         let private = attributes::private_template(&context.profile, key, label);
         self.session.open(id)?;
-        self.start(id);
+        self.announce(id);
         let generate = |session: &Session| session.generate_key_pair(&mechanism, &public, &private);
-        let (public, private) = self.session.call(id, Class::of_generation(kind), generate)?;
+        let made = self.session.call(id, Class::of_generation(kind), generate);
+        let (public, private) = made.map_err(never_again)?;
+        self.effect = Effect::Done;
         let pair = Pair { private, public };
         context.handles.insert(key, pair);
         Ok(pair)
-    }
-
-    fn read_new(&mut self, id: u64, pair: Pair) {
-        self.started = true;
-        match self.read_key(id, pair) {
-            // There is a key by now, whatever went wrong.
-            Err(Failure::Told(error)) => self.answer(id, Err(made_but_unread().because(error))),
-            Err(Failure::Fault(Fault { remedy: Remedy::Tell(_) | Remedy::FindAgain, text, .. })) => {
-                self.answer(id, Err(made_but_unread().because(text)));
-            }
-            result => self.conclude(id, result.map(Answer::Key)),
-        }
     }
 
     fn read_back(&mut self, id: u64, key: KeyId) -> Result<GeneratedKey, Failure> {
@@ -179,38 +170,51 @@ impl Lane {
         self.context.handles.forget(key);
         let mut destroyed = Destroyed::default();
         for _ in 0..DESTROY_ROUNDS {
-            let objects = self.session.call_again(id, Class::Other, |session| {
-                let read_class = |handle| {
-                    let class = session.get_attributes(handle, &[AttributeType::Class]);
-                    (handle, objects::class_of(&class.unwrap_or_default()))
-                };
-                Ok(objects::find_id(session, key)?.into_iter().map(read_class).collect::<Vec<_>>())
-            })?;
-            if objects.is_empty() {
+            let found =
+                self.session.call_again(id, Class::Other, |session| objects::find_id(session, key))?;
+            if found.is_empty() {
+                self.confirm_token(id)?;
                 return Ok(destroyed);
             }
-            if !self.started {
-                self.start(id);
-            }
-            // Private keys first: half a pair without one is harmless.
-            let (private, rest): (Vec<_>, Vec<_>) =
-                objects.into_iter().partition(|(_, class)| *class == ObjectClass::Private);
-            for (handle, class) in private.into_iter().chain(rest) {
-                let done =
-                    self.session.call_again(id, Class::Other, |session| session.destroy_object(handle));
-                match (done, class) {
-                    (Ok(()), ObjectClass::Private) => destroyed.private += 1,
-                    (Ok(()), ObjectClass::Public) => destroyed.public += 1,
-                    (Ok(()), ObjectClass::Other(_) | ObjectClass::Unknown) => destroyed.other += 1,
-                    // The next round finds it again, or not.
-                    (Err(failure), _) if failure.remedy() == Some(Remedy::FindAgain) => {}
-                    (Err(failure), _) => return Err(failure),
-                }
+            if self.destroy_found(id, found, &mut destroyed)? {
+                return Ok(destroyed);
             }
         }
         let message =
             format!("objects with CKA_ID {key} are still on the token after {DESTROY_ROUNDS} tries");
         Err(Error::new(Kind::Refused, message).into())
+    }
+
+    /// Answers whether all of them are gone; if not, a handle went stale, and the objects have to be
+    /// found again.
+    fn destroy_found(
+        &mut self,
+        id: u64,
+        found: Vec<ObjectHandle>,
+        destroyed: &mut Destroyed,
+    ) -> Result<bool, Failure> {
+        let mut objects = Vec::with_capacity(found.len());
+        for handle in found {
+            let class = self.read_listed(id, handle, &[AttributeType::Class])?;
+            objects.push((handle, objects::class_of(&class.unwrap_or_default())));
+        }
+        // Private keys first: half a pair without one is harmless.
+        objects.sort_by_key(|(_, class)| *class != ObjectClass::Private);
+        if self.effect == Effect::None {
+            self.announce(id);
+        }
+        let mut all = true;
+        for (handle, class) in objects {
+            match self.session.call_again(id, Class::Other, |session| session.destroy_object(handle)) {
+                Ok(()) => {
+                    self.effect = Effect::Done;
+                    destroyed.count(&class);
+                }
+                Err(failure) if failure.remedy() == Some(Remedy::FindAgain) => all = false,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(all)
     }
 
     fn inventory(&mut self, id: u64) -> Result<Vec<TokenObject>, Failure> {
@@ -302,31 +306,37 @@ impl Lane {
     }
 
     /// Tells the service before the module is entered with a mutation.
-    fn start(&mut self, id: u64) {
-        self.started = true;
+    fn announce(&mut self, id: u64) {
+        self.effect = Effect::Announced;
         self.context.outbox.send(&FromWorker::Started { id });
     }
 
-    /// Answers a call. When the module has lost its HSM the process ends instead, and the service
-    /// makes again what had no effect.
-    fn conclude(&self, id: u64, result: Result<Answer, Failure>) {
-        let fault = match result {
-            Ok(answer) => return self.answer(id, Ok(answer)),
-            Err(Failure::Told(error)) => return self.answer(id, Err(error)),
-            Err(Failure::Fault(fault)) => fault,
+    /// Answers a call, unless another lane will. When the module has lost its HSM the process ends,
+    /// and the service makes again what had no effect.
+    fn conclude(&self, id: u64, result: Result<Option<Answer>, Failure>) {
+        let failure = match result {
+            Ok(Some(answer)) => return self.answer(id, Ok(answer)),
+            Ok(None) => return,
+            Err(failure) => failure,
         };
-        match fault.remedy {
-            Remedy::Tell(_) | Remedy::FindAgain | Remedy::Nothing => {
-                self.answer(id, Err(fault.into_error()));
-            }
-            Remedy::AbandonSession | Remedy::ReplaceSession | Remedy::Restart => {
-                if self.started {
-                    let told = if fault.may_have_acted { outcome_unknown() } else { interrupted() };
-                    self.answer(id, Err(told.because(&fault.text)));
-                }
-                self.context.outbox.send(&FromWorker::Ended(fault.into_error()));
-                end_process();
-            }
+        let lost = matches!(
+            failure.remedy(),
+            Some(Remedy::AbandonSession | Remedy::ReplaceSession | Remedy::Restart)
+        );
+        let told = match self.effect {
+            // Left unanswered, for the next worker.
+            Effect::None if lost => None,
+            Effect::Done => Some(partly_done().because(&failure)),
+            Effect::Announced if lost && failure.may_have_acted() => Some(cut_off().because(&failure)),
+            Effect::Announced if lost => Some(interrupted().because(&failure)),
+            Effect::Announced | Effect::None => Some(failure.clone().into_error()),
+        };
+        if let Some(error) = told {
+            self.answer(id, Err(error));
+        }
+        if lost {
+            self.context.outbox.send(&FromWorker::Ended(failure.into_error()));
+            end_process();
         }
     }
 
@@ -335,16 +345,27 @@ impl Lane {
     }
 }
 
+/// A generation whose session is lost is not made again under its CKA_ID; the next call heals the
+/// session.
+fn never_again(failure: Failure) -> Failure {
+    match failure.remedy() {
+        Some(Remedy::AbandonSession | Remedy::ReplaceSession) => interrupted().because(failure).into(),
+        Some(Remedy::FindAgain | Remedy::Restart | Remedy::Nothing | Remedy::Tell(_)) | None => failure,
+    }
+}
+
 fn interrupted() -> Error {
     Error::new(Kind::Interrupted, "the session with the HSM was lost before anything was done; try again")
 }
 
-fn outcome_unknown() -> Error {
+fn cut_off() -> Error {
     let message = "the connection to the HSM was lost while it was making or destroying a key; \
                    look on the token for what became of it";
     Error::new(Kind::OutcomeUnknown, message)
 }
 
-fn made_but_unread() -> Error {
-    Error::new(Kind::OutcomeUnknown, "the token made the key, but it could not be read back")
+fn partly_done() -> Error {
+    let message = "the token made or destroyed a key, and what remained to be done failed; \
+                   look on the token for what became of it";
+    Error::new(Kind::OutcomeUnknown, message)
 }

@@ -31,8 +31,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use self::breaker::Breaker;
 use self::fault::Fault;
@@ -50,6 +51,9 @@ use super::protocol::{Answer, FileIdentity, FromWorker, Hello, Purpose, Serve};
 /// the other end: the subcommand is not for people.
 pub fn run() -> ExitCode {
     end_process_on_panic();
+    if keep_out_of_core_files().is_err() {
+        return ExitCode::from(2);
+    }
     let Ok((mut incoming, outbox)) = link::connect() else { return ExitCode::from(2) };
     let Some(hello) = incoming.hello() else { return ExitCode::from(2) };
     let outbox = Arc::new(outbox);
@@ -69,7 +73,7 @@ pub fn run() -> ExitCode {
 struct Lanes {
     jobs: Jobs,
     /// Where the mutation lane leaves the read-back of what it made; none if it is the only lane.
-    handover: Option<crossbeam_channel::Sender<Job>>,
+    handover: Option<Sender<Job>>,
     inside: Arc<InsideModule>,
     outbox: Arc<Outbox>,
 }
@@ -139,7 +143,7 @@ fn spawn(
     context: &Arc<Context>,
     access: Access,
     jobs: &Receiver<Job>,
-    handover: Option<crossbeam_channel::Sender<Job>>,
+    handover: Option<Sender<Job>>,
 ) -> JoinHandle<()> {
     let lane = Lane::new(context.clone(), access, handover);
     let jobs = jobs.clone();
@@ -178,6 +182,12 @@ fn take_lock(dir: &Path, name: &str) -> Result<File, Error> {
             Err(Error::new(Kind::LockHeld, message).because(cause))
         }
     }
+}
+
+/// The PIN passes through this process: no core file, and no debugger but root's.
+fn keep_out_of_core_files() -> rustix::io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 /// A lane that died alone would leave its calls unanswered until their deadline.

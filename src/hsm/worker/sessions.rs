@@ -3,6 +3,7 @@
 //! Sessions here are never closed by dropping them. One that the module no longer knows is
 //! abandoned: its number may be another lane's new session by now.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cryptoki::context::Pkcs11;
@@ -16,7 +17,7 @@ use crate::hsm::error::{Error, Kind};
 use crate::hsm::protocol::Class;
 
 /// Why something on the token could not be done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Failure {
     /// A call into the module failed.
     Fault(Fault),
@@ -42,12 +43,29 @@ impl From<cryptoki::error::Error> for Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => f.write_str(&fault.text),
+            Self::Told(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Failure {
     /// What to do about it, if a call into the module failed.
     pub(super) fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::Fault(fault) => Some(fault.remedy),
             Self::Told(_) => None,
+        }
+    }
+
+    /// Whether the call may have changed the token all the same.
+    pub(super) fn may_have_acted(&self) -> bool {
+        match self {
+            Self::Fault(fault) => fault.may_have_acted,
+            Self::Told(_) => false,
         }
     }
 

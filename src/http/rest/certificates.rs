@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::accept::Form;
 use super::convert;
+use super::problem::{ByHandle, EveryCall, PROBLEM, WithBody};
 use crate::api;
 use crate::app::Certificate;
 use crate::domain::certificate::pem;
@@ -25,14 +26,12 @@ use crate::http::permit::{Permit, PermittedBody};
     )),
     responses(
         (status = 200, description = "Married; also when the same certificate was married before", body = api::Certificate),
-        (status = 400, description = "Not a handle, or no certificate", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is not pending; `state` says where it is", body = api::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB", body = api::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "No certificate in it is for the request's key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be written now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Not a handle, or no certificate", body = api::Problem, content_type = PROBLEM),
+        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = PROBLEM),
+        (status = 409, description = "It is not pending; `state` says where it is", body = api::Problem, content_type = PROBLEM),
+        (status = 422, description = "No certificate in it is for the request's key", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
+        WithBody,
     )
 )]
 pub(super) async fn marry(
@@ -56,11 +55,10 @@ pub(super) async fn marry(
             (Vec<u8> = "application/pkix-cert"),
             (String = "application/pem-certificate-chain"),
         )),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such signing request, or it has no certificate yet", body = api::Problem, content_type = "application/problem+json"),
-        (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such signing request, or it has no certificate yet", body = api::Problem, content_type = PROBLEM),
+        (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = PROBLEM),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn show(

@@ -1,12 +1,13 @@
 //! Signing requests.
 
-use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{self, Path, Query};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 
 use super::accept::Form;
-use super::{convert, prefer, problem};
+use super::problem::{self, ByHandle, EveryCall, PROBLEM, WithBody};
+use super::{convert, prefer};
 use crate::api;
 use crate::app::idempotency::{Begun, Claim};
 use crate::app::keys::KeyFate;
@@ -14,10 +15,11 @@ use crate::app::produce::{Produced, Wait};
 use crate::app::{Answer, Error, Kind, Order, RequestFilter};
 use crate::domain::csr;
 use crate::domain::invalid::Invalid;
-use crate::domain::signing_request::SigningRequest;
+use crate::domain::signing_request::{SigningRequest, State};
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody};
+use crate::http::request_id::RequestId;
 
 /// Names the create route in the idempotency table.
 const CREATE: &str = "POST /strongroom/v1/csrs";
@@ -37,21 +39,20 @@ pub(super) const MOST_LIMIT: usize = 200;
     responses(
         (status = 201, description = "The CSR is made", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
         (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
-        (status = 400, description = "Malformed, or a field breaks a rule", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB", body = api::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = api::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The token has no such key kind, or the Idempotency-Key was used with another body", body = api::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "The token refused or answered wrongly", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The token cannot be used now", body = api::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "The token was lost in the act; look at Location", body = api::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Malformed, or a field breaks a rule", body = api::Problem, content_type = PROBLEM),
+        (status = 404, description = "There is no such key", body = api::Problem, content_type = PROBLEM),
+        (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = PROBLEM),
+        (status = 415, description = "The body is not JSON", body = api::Problem, content_type = PROBLEM),
+        (status = 422, description = "The token has no such key kind, or the Idempotency-Key was used with another body", body = api::Problem, content_type = PROBLEM),
+        (status = 502, description = "The token refused or answered wrongly", body = api::Problem, content_type = PROBLEM),
+        (status = 504, description = "The token was lost in the act; look at Location", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
+        WithBody,
     )
 )]
 pub(super) async fn create(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
     body: PermittedBody,
 ) -> Result<Response, Failure> {
@@ -77,7 +78,7 @@ pub(super) async fn create(
         Ok(produced) => created_answer(&context, produced).await?,
         // What the client did wrong stays wrong; what went wrong here may go better next time.
         Err(failure) if failure.status().is_client_error() => {
-            keep(&context, &claim, problem_answer(&failure)?).await?;
+            keep(&context, &claim, problem_answer(&failure, request_id)?).await?;
             return Err(failure);
         }
         Err(failure) => return Err(failure),
@@ -92,13 +93,12 @@ pub(super) async fn create(
     params(api::ListCsrs),
     responses(
         (status = 200, description = "A page", body = api::CsrPage),
-        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
     )
 )]
 pub(super) async fn list(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     _: Permit,
     query: Result<Query<api::ListCsrs>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<api::CsrPage>, Failure> {
@@ -136,16 +136,14 @@ pub(super) async fn list(
             (Vec<u8> = "application/pkcs10"),
             (String = "application/x-pem-file"),
         )),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
-        (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The CSR is not made yet, and only JSON can say so", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = PROBLEM),
+        (status = 409, description = "The CSR is not made yet, and only JSON can say so", body = api::Problem, content_type = PROBLEM),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn show(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     _: Permit,
     Path(handle): Path<String>,
     headers: HeaderMap,
@@ -173,15 +171,13 @@ pub(super) async fn show(
     params(("handle" = String, Path, description = "The signing request")),
     responses(
         (status = 200, description = "Cancelled", body = api::Cancelled),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is past that; `state` says where it is", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be written now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is past that; `state` says where it is", body = api::Problem, content_type = PROBLEM),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn cancel(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     permit: Permit,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Cancelled>, Failure> {
@@ -202,15 +198,13 @@ pub(super) async fn cancel(
     params(("handle" = String, Path, description = "The signing request")),
     responses(
         (status = 200, description = "Retired", body = api::Csr),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such signing request", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is not issued; `state` says where it is", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be written now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is not issued; `state` says where it is", body = api::Problem, content_type = PROBLEM),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn retire(
-    State(context): State<Context>,
+    extract::State(context): extract::State<Context>,
     permit: Permit,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Csr>, Failure> {
@@ -252,10 +246,14 @@ async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, F
         Some(key) => Some(context.app.key(key).await?),
         None => None,
     };
-    let certificate = match context.app.certificate(request.handle).await {
-        Ok(certificate) => Some(certificate.sha256),
-        Err(error) if error.kind() == Kind::NotFound => None,
-        Err(error) => return Err(error.into()),
+    let certificate = match request.state {
+        State::Issued | State::Retired => Some(context.app.certificate(request.handle).await?.sha256),
+        State::Intent
+        | State::Generated
+        | State::Pending
+        | State::Cancelled
+        | State::Failed
+        | State::Quarantined => None,
     };
     let token = context.app.configured_token(&request.token);
     Ok(convert::csr(request, key.as_ref(), token.as_ref(), certificate))
@@ -274,13 +272,13 @@ async fn created_answer(context: &Context, produced: Produced) -> Result<Answer,
     })
 }
 
-fn problem_answer(failure: &Failure) -> Result<Answer, Failure> {
+/// The replayed document keeps the id of the HTTP request that broke the rule.
+fn problem_answer(failure: &Failure, request_id: String) -> Result<Answer, Failure> {
     Ok(Answer {
         status: failure.status().as_u16(),
         location: None,
-        content_type: Some("application/problem+json".to_owned()),
-        // The replayed document keeps the id of the HTTP request that broke the rule.
-        body: json_bytes(&problem::document(failure, uuid::Uuid::now_v7().to_string()))?,
+        content_type: Some(PROBLEM.to_owned()),
+        body: json_bytes(&problem::document(failure, request_id))?,
     })
 }
 

@@ -5,6 +5,7 @@ use axum::extract::{Path, Query, State};
 
 use super::convert;
 use super::csrs::{limit, query_of};
+use super::problem::{ByHandle, EveryCall, PROBLEM};
 use crate::api;
 use crate::domain::key::Key;
 use crate::http::Context;
@@ -17,9 +18,8 @@ use crate::http::permit::Permit;
     params(api::ListKeys),
     responses(
         (status = 200, description = "A page", body = api::KeyPage),
-        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
     )
 )]
 pub(super) async fn list(
@@ -40,10 +40,8 @@ pub(super) async fn list(
     params(("handle" = String, Path, description = "The key")),
     responses(
         (status = 200, description = "The key", body = api::Key),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn show(
@@ -61,13 +59,11 @@ pub(super) async fn show(
     params(("handle" = String, Path, description = "The key")),
     responses(
         (status = 200, description = "Destroyed", body = api::Key),
-        (status = 400, description = "Not a handle", body = api::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "A live signing request uses it, or it is destroyed already", body = api::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "The token refused", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Decided and recorded; done when the token is back", body = api::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "Decided and recorded; the token was lost in the act", body = api::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "A live signing request uses it, or it is destroyed already", body = api::Problem, content_type = PROBLEM),
+        (status = 502, description = "The token refused", body = api::Problem, content_type = PROBLEM),
+        (status = 504, description = "Decided and recorded; the token was lost in the act", body = api::Problem, content_type = PROBLEM),
+        ByHandle,
+        EveryCall,
     )
 )]
 pub(super) async fn destroy(

@@ -5,10 +5,50 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use utoipa::IntoResponses;
 
 use crate::api;
 use crate::http::error::Failure;
 use crate::http::request_id::RequestId;
+
+/// The media type of a problem document.
+pub(super) const PROBLEM: &str = "application/problem+json";
+
+/// What every call may be answered, for the OpenAPI document.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "read by the derive macro")]
+pub(super) enum EveryCall {
+    /// No known API key
+    #[response(status = 401, content_type = PROBLEM)]
+    Unauthenticated(api::Problem),
+    /// The token or the index cannot be used now; see Retry-After
+    #[response(status = 503, content_type = PROBLEM)]
+    Unavailable(api::Problem),
+}
+
+/// What a call with a handle in its path may be answered besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "read by the derive macro")]
+pub(super) enum ByHandle {
+    /// Not a handle
+    #[response(status = 400, content_type = PROBLEM)]
+    Malformed(api::Problem),
+    /// There is no such thing
+    #[response(status = 404, content_type = PROBLEM)]
+    NotFound(api::Problem),
+}
+
+/// What a call with a body may be answered besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "read by the derive macro")]
+pub(super) enum WithBody {
+    /// The body did not arrive in time
+    #[response(status = 408, content_type = PROBLEM)]
+    TimedOut(api::Problem),
+    /// The body is larger than 64 KiB
+    #[response(status = 413, content_type = PROBLEM)]
+    TooLarge(api::Problem),
+}
 
 /// Writes the document of a failure that a handler answered, or that axum itself did.
 pub(super) async fn layer(request: Request, next: Next) -> Response {
@@ -16,7 +56,9 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let failure = match response.extensions().get::<Failure>() {
         Some(failure) => failure.clone(),
-        None if response.status().is_client_error() => from_rejection(response.status()),
+        None if response.status().is_client_error() && !is_document(&response) => {
+            from_rejection(response.status())
+        }
         None => return response,
     };
     render(failure, id)
@@ -45,6 +87,11 @@ pub(super) fn document(failure: &Failure, request_id: String) -> api::Problem {
     }
 }
 
+/// A kept answer to an Idempotency-Key is replayed as it was written.
+fn is_document(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == PROBLEM)
+}
+
 /// axum's own refusals, such as a path that is not UTF-8, carry no failure.
 fn from_rejection(status: StatusCode) -> Failure {
     match status {
@@ -58,7 +105,7 @@ fn render(failure: Failure, id: String) -> Response {
     let status = failure.status();
     let mut response = (status, Json(document(&failure, id))).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     if let Some(wait) = failure.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::convert;
+use super::problem::{EveryCall, PROBLEM};
 use crate::api;
 use crate::http::Context;
 use crate::http::error::Failure;
@@ -14,8 +15,7 @@ use crate::http::permit::Permit;
     get, path = "/tokens", tag = "tokens", operation_id = "listTokens",
     responses(
         (status = 200, description = "The tokens", body = api::Tokens),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The index cannot be read now", body = api::Problem, content_type = "application/problem+json"),
+        EveryCall,
     )
 )]
 pub(super) async fn list(State(context): State<Context>, _: Permit) -> Result<Json<api::Tokens>, Failure> {
@@ -29,10 +29,9 @@ pub(super) async fn list(State(context): State<Context>, _: Permit) -> Result<Js
     params(("name" = String, Path, description = "The configured name of the token")),
     responses(
         (status = 200, description = "The slots", body = api::Slots),
-        (status = 401, description = "No known API key", body = api::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such token", body = api::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "The token refused", body = api::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The token cannot be used now", body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such token", body = api::Problem, content_type = PROBLEM),
+        (status = 502, description = "The token refused", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
     )
 )]
 pub(super) async fn slots(
