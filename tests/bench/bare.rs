@@ -18,6 +18,7 @@ use cryptoki::slot::Slot;
 use der::Encode as _;
 use strongroom::hsm::Profile;
 
+use crate::process;
 use crate::token::{LABEL, PIN, Token};
 
 /// Work on the token that SOFTHSM2_CONF names.
@@ -37,9 +38,17 @@ pub enum Kind {
     Rsa2048,
 }
 
+/// What came of some work.
+pub struct Done {
+    /// How often it was done in a second.
+    pub rate: f64,
+    /// PSS of the process at its end, in KiB.
+    pub pss: u64,
+}
+
 impl Work {
-    /// How often it is done in a second.
-    pub fn rate(self) -> f64 {
+    /// Does the work in a process of its own.
+    pub fn done(self) -> Done {
         let arguments = match self {
             Self::GenerateAndSign { keys } => vec!["generate-and-sign".to_owned(), keys.to_string()],
             Self::Sign { kind, seconds } => {
@@ -54,10 +63,12 @@ impl Work {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (rate, pss) = text.trim().split_once(' ').unwrap();
+        Done { rate: rate.parse().unwrap(), pss: pss.parse().unwrap() }
     }
 
-    /// Does the work in this process and prints its rate.
+    /// Does the work in this process and prints what came of it.
     pub fn run(self) {
         let (pkcs11, slot) = open();
         // The login is that of the token: it lasts as long as this session.
@@ -69,7 +80,7 @@ impl Work {
                 sign(&pkcs11, slot, &session, kind, Duration::from_secs_f64(seconds))
             }
         };
-        println!("{rate}");
+        println!("{rate} {}", process::pss(std::process::id()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! CSRs per second through HTTP beside what the bare token does, and the memory that it takes.
+//! CSRs per second through HTTP beside what the bare token does, and the memory that they take.
 
 use std::path::Path;
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::appliance::{Appliance, Service};
-use crate::bare::{self, Kind, Work};
+use crate::bare::{self, Done, Kind, Work};
 use crate::load::{self, Outcome, Until};
 use crate::report::{Goal, Report, Row, rate};
 use crate::{Extent, median, note, process};
@@ -26,12 +26,13 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// What one round gives.
 struct Round {
     bare_create: f64,
+    bare_memory: u64,
     bare_rsa: f64,
     bare_ec: f64,
     create: Vec<Outcome>,
     renew_rsa: Vec<Outcome>,
     renew_ec: Vec<Outcome>,
-    memory: [Memory; 2],
+    memory: [Memory; 3],
 }
 
 /// PSS of service and worker, in KiB.
@@ -70,13 +71,29 @@ pub fn measure(data: &Path, extent: &Extent, report: &mut Report) {
         let row = compared("P-256 renewal", clients, outcome, bare_ec);
         report.add(with_goal(row, clients, Goal::AtLeast(1000.0), outcome.rate, " /s"));
     }
-    for (n, when) in ["after the start", "after the load"].into_iter().enumerate() {
+    let keys_made = extent.keys + 2 * RENEWED_KEYS as u64;
+    let whens = [
+        "after the start".to_owned(),
+        format!("after the renewals, {} keys", 2 * RENEWED_KEYS),
+        format!("after creates, {keys_made} keys"),
+    ];
+    for (n, when) in whens.into_iter().enumerate() {
         let Memory { service, worker } = median(&each(&rounds, |round| round.memory[n]));
-        let [service, worker] = [service, worker].map(|kib| kib as f64 / 1024.0);
+        let [service, worker] = [service, worker].map(mib);
         let what = format!("idle PSS {when}: service {service:.1}, worker {worker:.1}");
         let total = service + worker;
-        report.add(Row::new(what, format!("{total:.1} MiB")).goal(Goal::AtMost(40.0), total, " MiB"));
+        let row = Row::new(what, format!("{total:.1} MiB")).goal(Goal::AtMost(40.0), total, " MiB");
+        report.add(row);
     }
+    let bare_memory = mib(median(&each(&rounds, |round| round.bare_memory)));
+    report.add(Row::new(
+        format!("bare token: PSS of its process, {} keys", extent.keys),
+        format!("{bare_memory:.1} MiB"),
+    ));
+}
+
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
 }
 
 fn each<T>(rounds: &[Round], value: impl Fn(&Round) -> T) -> Vec<T> {
@@ -95,50 +112,35 @@ fn with_goal(row: Row, clients: usize, goal: Goal, number: f64, unit: &str) -> R
 impl Round {
     /// Bare and through HTTP in turn, so that both meet the same machine.
     fn run(data: &Path, extent: &Extent) -> Self {
-        let signing = |kind| Work::Sign { kind, seconds: extent.signing.as_secs_f64() }.rate();
-        let bare_create = Work::GenerateAndSign { keys: extent.keys }.rate();
+        let signing = |kind| Work::Sign { kind, seconds: extent.signing.as_secs_f64() }.done().rate;
+        let Done { rate: bare_create, pss: bare_memory } = Work::GenerateAndSign { keys: extent.keys }.done();
         // A fresh token each: SoftHSM is slower the more keys are on it.
         let create = CLIENTS
             .map(|clients| {
                 let appliance = Appliance::new(data);
-                create(&appliance.start(), clients, extent.keys)
+                make_keys(&appliance.start(), clients, extent.keys)
             })
             .to_vec();
         let appliance = Appliance::new(data);
         let service = appliance.start();
-        thread::sleep(SETTLING);
-        let after_start = memory(&service);
+        let after_start = idle_memory(&service);
         let bare_rsa = signing(Kind::Rsa2048);
         let renew_rsa = renew(&service, "rsa-2048", extent.signing);
         let bare_ec = signing(Kind::EcP256);
         let renew_ec = renew(&service, "ec-p256", extent.signing);
-        create_load_of_all(&service, extent.keys);
-        thread::sleep(SETTLING);
-        let after_load = memory(&service);
+        let after_renewals = idle_memory(&service);
+        make_keys(&service, GOAL_CLIENTS, extent.keys);
+        let after_creates = idle_memory(&service);
         service.stop();
-        Self {
-            bare_create,
-            bare_rsa,
-            bare_ec,
-            create,
-            renew_rsa,
-            renew_ec,
-            memory: [after_start, after_load],
-        }
+        let memory = [after_start, after_renewals, after_creates];
+        Self { bare_create, bare_memory, bare_rsa, bare_ec, create, renew_rsa, renew_ec, memory }
     }
 }
 
-fn create(service: &Service, clients: usize, keys: u64) -> Outcome {
+fn make_keys(service: &Service, clients: usize, keys: u64) -> Outcome {
     load::run(service, clients, Until::Sent(keys), 201, |n| {
         service.post_csr(&wish(n, &json!({ "kind": "ec-p256" })))
     })
-}
-
-/// So that the memory after the load is that of a service that has done everything.
-fn create_load_of_all(service: &Service, keys: u64) {
-    for clients in CLIENTS {
-        create(service, clients, keys / 3);
-    }
 }
 
 fn renew(service: &Service, kind: &str, time: Duration) -> Vec<Outcome> {
@@ -164,7 +166,8 @@ fn wish(number: u64, key: &Value) -> Value {
     json!({ "subject": format!("CN={name},O=Example"), "sans": [format!("DNS:{name}")], "key": key })
 }
 
-fn memory(service: &Service) -> Memory {
+fn idle_memory(service: &Service) -> Memory {
+    thread::sleep(SETTLING);
     let [service, worker] = service.processes().map(process::pss);
     Memory { service, worker }
 }
