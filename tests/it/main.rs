@@ -23,6 +23,7 @@ mod network_hsm;
 mod openapi;
 mod openssl;
 mod redact;
+mod regressions;
 mod renewal;
 mod security;
 mod startup;
