@@ -29,6 +29,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::csr;
 use crate::domain::id::KeyId;
 use crate::domain::key::{Key, KeyState, Purpose};
+use crate::domain::key_quality;
 use crate::domain::signing_request::State;
 use crate::hsm::{self, Destroyed, GeneratedKey, ObjectClass, Token, TokenObject};
 use crate::store::{Attempt, KeyBrief, TokenReport};
@@ -268,6 +269,10 @@ impl App {
     async fn recover(&self, token: &Token, id: KeyId) -> Result<bool, Error> {
         let Some(made) = whole_key(token, id).await? else { return Ok(false) };
         let Some(kind) = csr::kind_of(&made.spki) else { return Ok(false) };
+        if let Err(weakness) = key_quality::check(&made.spki, kind) {
+            tracing::warn!(token = token.name(), %id, %weakness, "not recovered: the key is weak");
+            return Ok(false);
+        }
         let now = self.now();
         let key = Key {
             handle: self.new_handle()?,

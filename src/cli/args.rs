@@ -151,6 +151,9 @@ pub struct NewCsr {
     /// Digest under the signature: sha256, sha384 or sha512.
     #[arg(long)]
     pub digest: Option<String>,
+    /// Padding under an RSA signature: pkcs1 or pss.
+    #[arg(long)]
+    pub padding: Option<String>,
     /// Key usage to ask for, such as `digitalSignature`; may be repeated.
     #[arg(long = "key-usage")]
     pub key_usage: Vec<String>,

@@ -3,15 +3,18 @@
 //!
 //! An entry carries all that the rest of the program needs to know: the name users write, the
 //! material that the token has to make, the schemes with their identifiers in X.509, and the
-//! independent verifier. A scheme without an independent verifier cannot be entered.
+//! independent verifier. A scheme without an independent verifier cannot be entered: Ed448 is not
+//! here, for `aws-lc-rs` has none and no other crate's verifier is released as stable.
 
 use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::signature as verifiers;
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5912;
+use const_oid::db::{rfc5912, rfc8410};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::invalid::Invalid;
 
 /// A key kind: an entry of the table. Compared and stored by name.
 #[derive(Clone, Copy)]
@@ -32,6 +35,14 @@ pub enum KeyMaterial {
         /// Length of a coordinate in bytes; a raw signature is twice as long.
         field_bytes: usize,
     },
+    /// A key on a twisted Edwards curve (RFC 8032, RFC 8410).
+    Edwards {
+        /// The algorithm's object identifier, which also names the curve: the value of
+        /// CKA_EC_PARAMS.
+        curve: ObjectIdentifier,
+        /// Length of the public key in bytes.
+        key_bytes: usize,
+    },
 }
 
 /// A signature scheme: how a CSR is signed with keys of a kind.
@@ -50,89 +61,172 @@ pub enum Digest {
     Sha512,
 }
 
-/// The family of a scheme: what decides the PKCS#11 mechanism, together with the digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+/// How a digest is padded to the length of an RSA modulus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Padding {
     /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2).
-    RsaPkcs1,
+    Pkcs1,
+    /// RSASSA-PSS (RFC 8017 section 8.1), MGF1 with the same digest, a salt as long as the digest.
+    Pss,
+}
+
+/// What a scheme computes: it decides the PKCS#11 mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureAlgorithm {
+    /// RSA over a padded digest.
+    Rsa(Padding, Digest),
     /// ECDSA. The token answers r and s at fixed width, X.509 wants them as a DER SEQUENCE.
-    Ecdsa,
+    Ecdsa(Digest),
+    /// EdDSA in its pure form, over the message itself (RFC 8032).
+    Eddsa,
 }
 
 struct Entry {
     name: &'static str,
     material: KeyMaterial,
+    /// Value of `crv` in a JSON Web Key (RFC 7518 section 6.2.1.1, RFC 8037 section 2).
+    jose_curve: Option<&'static str>,
     /// Allowed schemes, the default first.
     schemes: &'static [SchemeEntry],
 }
 
 struct SchemeEntry {
     name: &'static str,
-    family: Family,
-    digest: Digest,
+    algorithm: SignatureAlgorithm,
     /// The signatureAlgorithm identifier.
     oid: ObjectIdentifier,
-    /// Parameters are NULL (RFC 4055 section 5) or absent (RFC 5758 section 3.2).
-    null_parameters: bool,
+    /// DER of its parameters; empty where they are absent.
+    parameters: &'static [u8],
     verifier: &'static dyn verifiers::VerificationAlgorithm,
 }
 
-const RSA_SCHEMES: &[SchemeEntry] = &[
-    SchemeEntry {
-        name: "rsa-pkcs1-sha256",
-        family: Family::RsaPkcs1,
-        digest: Digest::Sha256,
-        oid: rfc5912::SHA_256_WITH_RSA_ENCRYPTION,
-        null_parameters: true,
-        verifier: &verifiers::RSA_PKCS1_2048_8192_SHA256,
-    },
-    SchemeEntry {
-        name: "rsa-pkcs1-sha384",
-        family: Family::RsaPkcs1,
-        digest: Digest::Sha384,
-        oid: rfc5912::SHA_384_WITH_RSA_ENCRYPTION,
-        null_parameters: true,
-        verifier: &verifiers::RSA_PKCS1_2048_8192_SHA384,
-    },
-    SchemeEntry {
-        name: "rsa-pkcs1-sha512",
-        family: Family::RsaPkcs1,
-        digest: Digest::Sha512,
-        oid: rfc5912::SHA_512_WITH_RSA_ENCRYPTION,
-        null_parameters: true,
-        verifier: &verifiers::RSA_PKCS1_2048_8192_SHA512,
-    },
-];
-
 const KEY_KINDS: &[Entry] = &[
-    Entry { name: "rsa-2048", material: KeyMaterial::Rsa { bits: 2048 }, schemes: RSA_SCHEMES },
-    Entry { name: "rsa-3072", material: KeyMaterial::Rsa { bits: 3072 }, schemes: RSA_SCHEMES },
-    Entry { name: "rsa-4096", material: KeyMaterial::Rsa { bits: 4096 }, schemes: RSA_SCHEMES },
+    rsa("rsa-2048", 2048),
+    rsa("rsa-3072", 3072),
+    rsa("rsa-4096", 4096),
+    rsa("rsa-6144", 6144),
+    rsa("rsa-8192", 8192),
     Entry {
         name: "ec-p256",
         material: KeyMaterial::Ec { curve: rfc5912::SECP_256_R_1, field_bytes: 32 },
+        jose_curve: Some("P-256"),
         schemes: &[SchemeEntry {
             name: "ecdsa-sha256",
-            family: Family::Ecdsa,
-            digest: Digest::Sha256,
+            algorithm: SignatureAlgorithm::Ecdsa(Digest::Sha256),
             oid: rfc5912::ECDSA_WITH_SHA_256,
-            null_parameters: false,
+            parameters: ABSENT,
             verifier: &verifiers::ECDSA_P256_SHA256_ASN1,
         }],
     },
     Entry {
         name: "ec-p384",
         material: KeyMaterial::Ec { curve: rfc5912::SECP_384_R_1, field_bytes: 48 },
+        jose_curve: Some("P-384"),
         schemes: &[SchemeEntry {
             name: "ecdsa-sha384",
-            family: Family::Ecdsa,
-            digest: Digest::Sha384,
+            algorithm: SignatureAlgorithm::Ecdsa(Digest::Sha384),
             oid: rfc5912::ECDSA_WITH_SHA_384,
-            null_parameters: false,
+            parameters: ABSENT,
             verifier: &verifiers::ECDSA_P384_SHA384_ASN1,
         }],
     },
+    Entry {
+        name: "ec-p521",
+        material: KeyMaterial::Ec { curve: rfc5912::SECP_521_R_1, field_bytes: 66 },
+        jose_curve: Some("P-521"),
+        schemes: &[SchemeEntry {
+            name: "ecdsa-sha512",
+            algorithm: SignatureAlgorithm::Ecdsa(Digest::Sha512),
+            oid: rfc5912::ECDSA_WITH_SHA_512,
+            parameters: ABSENT,
+            verifier: &verifiers::ECDSA_P521_SHA512_ASN1,
+        }],
+    },
+    Entry {
+        name: "ed25519",
+        material: KeyMaterial::Edwards { curve: rfc8410::ID_ED_25519, key_bytes: 32 },
+        jose_curve: Some("Ed25519"),
+        schemes: &[SchemeEntry {
+            name: "ed25519",
+            algorithm: SignatureAlgorithm::Eddsa,
+            oid: rfc8410::ID_ED_25519,
+            parameters: ABSENT,
+            verifier: &verifiers::ED25519,
+        }],
+    },
 ];
+
+const fn rsa(name: &'static str, bits: u32) -> Entry {
+    Entry { name, material: KeyMaterial::Rsa { bits }, jose_curve: None, schemes: RSA_SCHEMES }
+}
+
+const RSA_SCHEMES: &[SchemeEntry] = &[
+    SchemeEntry {
+        name: "rsa-pkcs1-sha256",
+        algorithm: SignatureAlgorithm::Rsa(Padding::Pkcs1, Digest::Sha256),
+        oid: rfc5912::SHA_256_WITH_RSA_ENCRYPTION,
+        parameters: NULL,
+        verifier: &verifiers::RSA_PKCS1_2048_8192_SHA256,
+    },
+    SchemeEntry {
+        name: "rsa-pkcs1-sha384",
+        algorithm: SignatureAlgorithm::Rsa(Padding::Pkcs1, Digest::Sha384),
+        oid: rfc5912::SHA_384_WITH_RSA_ENCRYPTION,
+        parameters: NULL,
+        verifier: &verifiers::RSA_PKCS1_2048_8192_SHA384,
+    },
+    SchemeEntry {
+        name: "rsa-pkcs1-sha512",
+        algorithm: SignatureAlgorithm::Rsa(Padding::Pkcs1, Digest::Sha512),
+        oid: rfc5912::SHA_512_WITH_RSA_ENCRYPTION,
+        parameters: NULL,
+        verifier: &verifiers::RSA_PKCS1_2048_8192_SHA512,
+    },
+    SchemeEntry {
+        name: "rsa-pss-sha256",
+        algorithm: SignatureAlgorithm::Rsa(Padding::Pss, Digest::Sha256),
+        oid: rfc5912::ID_RSASSA_PSS,
+        parameters: PSS_SHA256,
+        verifier: &verifiers::RSA_PSS_2048_8192_SHA256,
+    },
+    SchemeEntry {
+        name: "rsa-pss-sha384",
+        algorithm: SignatureAlgorithm::Rsa(Padding::Pss, Digest::Sha384),
+        oid: rfc5912::ID_RSASSA_PSS,
+        parameters: PSS_SHA384,
+        verifier: &verifiers::RSA_PSS_2048_8192_SHA384,
+    },
+    SchemeEntry {
+        name: "rsa-pss-sha512",
+        algorithm: SignatureAlgorithm::Rsa(Padding::Pss, Digest::Sha512),
+        oid: rfc5912::ID_RSASSA_PSS,
+        parameters: PSS_SHA512,
+        verifier: &verifiers::RSA_PSS_2048_8192_SHA512,
+    },
+];
+
+/// RFC 5758 section 3.2, RFC 8410 section 3.
+const ABSENT: &[u8] = &[];
+/// RFC 4055 section 5.
+const NULL: &[u8] = &[0x05, 0x00];
+const PSS_SHA256: &[u8] = &pss_parameters(1, 32);
+const PSS_SHA384: &[u8] = &pss_parameters(2, 48);
+const PSS_SHA512: &[u8] = &pss_parameters(3, 64);
+
+/// RSASSA-PSS-params (RFC 4055 section 3.1) for the digest with that last arc under
+/// 2.16.840.1.101.3.4.2, byte for byte as the CA/Browser Forum's TLS Baseline Requirements ask for in
+/// section 7.1.3.2.1.
+const fn pss_parameters(digest: u8, salt_length: u8) -> [u8; 54] {
+    let mut der = *b"\x30\x34\
+        \xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x00\x05\x00\
+        \xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08\
+        \x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x00\x05\x00\
+        \xa2\x03\x02\x01\x00";
+    der[16] = digest;
+    der[46] = digest;
+    der[53] = salt_length;
+    der
+}
 
 impl KeyKind {
     /// Every kind of the table, in its order.
@@ -150,6 +244,11 @@ impl KeyKind {
         self.0.material
     }
 
+    /// The curve's name in a JSON Web Key; an RSA key has none.
+    pub fn jose_curve(self) -> Option<&'static str> {
+        self.0.jose_curve
+    }
+
     /// The schemes a key of this kind may sign with, the default first.
     pub fn schemes(self) -> impl Iterator<Item = Scheme> {
         self.0.schemes.iter().map(Scheme)
@@ -161,9 +260,26 @@ impl KeyKind {
         Scheme(&self.0.schemes[0])
     }
 
-    /// The scheme of this kind with that digest, if it is allowed.
-    pub fn scheme_with(self, digest: Digest) -> Option<Scheme> {
-        self.schemes().find(|scheme| scheme.digest() == digest)
+    /// The scheme of this kind with that digest and that padding; where one of them is not given, the
+    /// first in the table.
+    ///
+    /// # Errors
+    /// The field, `digest` or `padding`, that leaves none.
+    pub fn scheme_with(self, digest: Option<Digest>, padding: Option<Padding>) -> Result<Scheme, Invalid> {
+        let padded = |scheme: &Scheme| padding.is_none() || scheme.padding() == padding;
+        let digested = |scheme: &Scheme| digest.is_none() || scheme.digest() == digest;
+        if !self.schemes().any(|scheme| padded(&scheme)) {
+            let reason = format!("{self} keys have no padding to choose; leave it out");
+            return Err(Invalid::new("padding", reason));
+        }
+        self.schemes().filter(padded).find(digested).ok_or_else(|| {
+            let allowed: Vec<_> = self.schemes().filter_map(Scheme::digest).collect();
+            let reason = match allowed.as_slice() {
+                [] => format!("{self} keys sign the message itself; leave the digest out"),
+                allowed => format!("{self} keys sign with {}", listed(allowed)),
+            };
+            Invalid::new("digest", reason)
+        })
     }
 }
 
@@ -173,14 +289,25 @@ impl Scheme {
         self.0.name
     }
 
-    /// The family, which with the digest decides the PKCS#11 mechanism.
-    pub fn family(self) -> Family {
-        self.0.family
+    /// What it computes.
+    pub fn algorithm(self) -> SignatureAlgorithm {
+        self.0.algorithm
     }
 
-    /// The digest under the signature.
-    pub fn digest(self) -> Digest {
-        self.0.digest
+    /// The digest under the signature, where there is one to choose.
+    pub fn digest(self) -> Option<Digest> {
+        match self.0.algorithm {
+            SignatureAlgorithm::Rsa(_, digest) | SignatureAlgorithm::Ecdsa(digest) => Some(digest),
+            SignatureAlgorithm::Eddsa => None,
+        }
+    }
+
+    /// The padding under the signature, where there is one.
+    pub fn padding(self) -> Option<Padding> {
+        match self.0.algorithm {
+            SignatureAlgorithm::Rsa(padding, _) => Some(padding),
+            SignatureAlgorithm::Ecdsa(_) | SignatureAlgorithm::Eddsa => None,
+        }
     }
 
     /// The object identifier of signatureAlgorithm.
@@ -188,9 +315,9 @@ impl Scheme {
         self.0.oid
     }
 
-    /// Whether the parameters of signatureAlgorithm are NULL (RSA) or absent.
-    pub fn null_parameters(self) -> bool {
-        self.0.null_parameters
+    /// DER of the parameters of signatureAlgorithm; empty where they are absent.
+    pub fn parameters(self) -> &'static [u8] {
+        self.0.parameters
     }
 
     /// The verifier, which shares no code with the token or the encoder.
@@ -215,7 +342,7 @@ impl FromStr for KeyKind {
         Self::all().find(|kind| kind.name() == text).ok_or_else(|| UnknownName {
             what: "key kind",
             given: shortened(text),
-            known: listed(Self::all().map(Self::name)),
+            known: listed(&Self::all().collect::<Vec<_>>()),
         })
     }
 }
@@ -224,19 +351,19 @@ impl FromStr for Scheme {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        let mut all = KEY_KINDS.iter().flat_map(|kind| kind.schemes).map(Self);
-        all.find(|scheme| scheme.name() == text).ok_or_else(|| UnknownName {
+        let all: Vec<Self> = KeyKind::all().flat_map(KeyKind::schemes).collect();
+        all.iter().copied().find(|scheme| scheme.name() == text).ok_or_else(|| UnknownName {
             what: "signature scheme",
             given: shortened(text),
-            known: listed(KEY_KINDS.iter().flat_map(|kind| kind.schemes).map(|scheme| scheme.name)),
+            known: listed(&all),
         })
     }
 }
 
-fn listed(names: impl Iterator<Item = &'static str>) -> String {
-    let mut names: Vec<_> = names.collect();
-    names.dedup();
-    names.join(", ")
+/// Each once, in their order.
+fn listed<T: PartialEq + fmt::Display>(all: &[T]) -> String {
+    let first = |(n, one): &(usize, &T)| !all.iter().take(*n).any(|earlier| earlier == *one);
+    all.iter().enumerate().filter(first).map(|(_, one)| one.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// What a user sent may be long; an error need not repeat all of it.
@@ -291,6 +418,15 @@ macro_rules! by_name {
 by_name!(KeyKind);
 by_name!(Scheme);
 
+impl fmt::Display for Padding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pkcs1 => "pkcs1",
+            Self::Pss => "pss",
+        })
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -303,6 +439,10 @@ impl fmt::Display for Digest {
 
 #[cfg(test)]
 mod tests {
+    use x509_parser::prelude::FromDer;
+    use x509_parser::signature_algorithm::SignatureAlgorithm as Parsed;
+    use x509_parser::x509::AlgorithmIdentifier;
+
     use super::*;
 
     #[test]
@@ -321,11 +461,86 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_is_told_with_the_known_ones() {
-        let error = "rsa-1024".parse::<KeyKind>().unwrap_err();
+    fn an_unknown_name_is_told_with_the_known_ones_each_once() {
         assert_eq!(
-            error.to_string(),
-            "`rsa-1024` is not a known key kind; known are rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384"
+            "rsa-1024".parse::<KeyKind>().unwrap_err().to_string(),
+            "`rsa-1024` is not a known key kind; known are rsa-2048, rsa-3072, rsa-4096, rsa-6144, \
+             rsa-8192, ec-p256, ec-p384, ec-p521, ed25519"
         );
+        assert_eq!(
+            "rsa".parse::<Scheme>().unwrap_err().to_string(),
+            "`rsa` is not a known signature scheme; known are rsa-pkcs1-sha256, rsa-pkcs1-sha384, \
+             rsa-pkcs1-sha512, rsa-pss-sha256, rsa-pss-sha384, rsa-pss-sha512, ecdsa-sha256, \
+             ecdsa-sha384, ecdsa-sha512, ed25519"
+        );
+    }
+
+    /// The signatureAlgorithm of a scheme, as the second parser reads it.
+    fn identifier(scheme: Scheme) -> Vec<u8> {
+        let oid = scheme.oid();
+        let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+        let oid = [&[0x06, length(oid.as_bytes())], oid.as_bytes()].concat();
+        let body = [&oid, scheme.parameters()].concat();
+        [&[0x30, length(&body)], body.as_slice()].concat()
+    }
+
+    #[test]
+    fn the_second_parser_reads_every_identifier_as_what_the_scheme_computes() {
+        for scheme in KeyKind::all().flat_map(KeyKind::schemes) {
+            let der = identifier(scheme);
+            let (rest, read) = AlgorithmIdentifier::from_der(&der).unwrap();
+            assert!(rest.is_empty(), "{scheme}");
+            match (scheme.algorithm(), Parsed::try_from(&read).unwrap()) {
+                (SignatureAlgorithm::Rsa(Padding::Pss, digest), Parsed::RSASSA_PSS(parameters)) => {
+                    let (oid, bytes) = match digest {
+                        Digest::Sha256 => ("2.16.840.1.101.3.4.2.1", 32),
+                        Digest::Sha384 => ("2.16.840.1.101.3.4.2.2", 48),
+                        Digest::Sha512 => ("2.16.840.1.101.3.4.2.3", 64),
+                    };
+                    assert_eq!(parameters.hash_algorithm_oid().to_id_string(), oid);
+                    let mgf = parameters.mask_gen_algorithm().unwrap();
+                    assert_eq!(mgf.mgf.to_id_string(), "1.2.840.113549.1.1.8");
+                    assert_eq!(mgf.hash.to_id_string(), oid);
+                    assert_eq!(parameters.salt_length(), bytes);
+                    assert_eq!(parameters.trailer_field(), 1);
+                }
+                (SignatureAlgorithm::Rsa(Padding::Pkcs1, _), Parsed::RSA)
+                | (SignatureAlgorithm::Ecdsa(_), Parsed::ECDSA)
+                | (SignatureAlgorithm::Eddsa, Parsed::ED25519) => {}
+                (_, other) => panic!("{scheme} is read as {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_chosen_by_digest_and_padding() {
+        let choose = |kind: &str, digest, padding| {
+            let kind: KeyKind = kind.parse().unwrap();
+            kind.scheme_with(digest, padding).map_err(|invalid| invalid.to_string())
+        };
+        for (kind, digest, padding, chosen) in [
+            ("rsa-2048", None, None, Ok("rsa-pkcs1-sha256")),
+            ("rsa-2048", Some(Digest::Sha384), None, Ok("rsa-pkcs1-sha384")),
+            ("rsa-2048", None, Some(Padding::Pss), Ok("rsa-pss-sha256")),
+            ("rsa-8192", Some(Digest::Sha512), Some(Padding::Pss), Ok("rsa-pss-sha512")),
+            ("ec-p521", None, None, Ok("ecdsa-sha512")),
+            ("ed25519", None, None, Ok("ed25519")),
+            ("ec-p521", Some(Digest::Sha256), None, Err("digest: ec-p521 keys sign with sha512")),
+            (
+                "ec-p256",
+                None,
+                Some(Padding::Pss),
+                Err("padding: ec-p256 keys have no padding to choose; leave it out"),
+            ),
+            (
+                "ed25519",
+                Some(Digest::Sha512),
+                None,
+                Err("digest: ed25519 keys sign the message itself; leave the digest out"),
+            ),
+        ] {
+            let chosen = chosen.map(|name| name.parse().unwrap()).map_err(str::to_owned);
+            assert_eq!(choose(kind, digest, padding), chosen, "{kind} {digest:?} {padding:?}");
+        }
     }
 }

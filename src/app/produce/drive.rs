@@ -10,6 +10,7 @@ use crate::domain::audit::Actor;
 use crate::domain::csr;
 use crate::domain::id::Handle;
 use crate::domain::key::{Key, KeyState, Purpose};
+use crate::domain::key_quality;
 use crate::domain::signing_request::{Command, SigningRequest};
 use crate::hsm::{self, GeneratedKey, Token};
 use crate::store::{Attempt, Outcome as AttemptOutcome};
@@ -168,7 +169,7 @@ impl App {
             );
             return Err(Error::new(Kind::HsmRefused, "key.attributes", message));
         }
-        csr::check_public_key(&made.spki, attempt.kind).map_err(|error| {
+        key_quality::check(&made.spki, attempt.kind).map_err(|error| {
             let message = format!("token `{}` made a bad key, which was destroyed: {error}", token.name());
             Error::new(Kind::HsmRefused, "key.bad", message).caused_by(error)
         })?;

@@ -77,6 +77,7 @@ fn body_of(new: NewCsr) -> api::CreateCsr {
         sans: new.sans,
         key: api::KeyChoice { kind: new.kind, token: new.token, handle: new.key },
         digest: new.digest,
+        padding: new.padding,
         extensions: api::Extensions {
             key_usage: new.key_usage,
             extended_key_usage: new.extended_key_usage,
