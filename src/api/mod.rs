@@ -291,6 +291,16 @@ pub struct KeyPage {
     pub next_cursor: Option<String>,
 }
 
+/// Query of `PUT /csrs/{handle}/certificate`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MarryCertificate {
+    /// Take a certificate that has expired or is not valid yet; `false` when absent.
+    #[serde(default)]
+    pub allow_expired: bool,
+}
+
 /// A certificate married to a signing request.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Certificate {

@@ -121,12 +121,15 @@ pub enum Csr {
         /// Its handle.
         handle: String,
     },
-    /// Marry a certificate (PEM or DER, its chain in any order) to a pending request.
+    /// Marry a certificate (PEM, DER or PKCS #7, its chain in any order) to a pending request.
     Marry {
         /// The request's handle.
         handle: String,
         /// The certificate; `-` for standard input.
         file: PathBuf,
+        /// Take it even when it has expired or is not valid yet.
+        #[arg(long)]
+        allow_expired: bool,
     },
 }
 

@@ -38,7 +38,7 @@ pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
                 format!("cancelled {}; its key: {}\n", cancelled.csr.handle, cancelled.key_fate)
             })
         }
-        Csr::Marry { handle, file } => marry(&client, &handle, &file, report),
+        Csr::Marry { handle, file, allow_expired } => marry(&client, &handle, &file, allow_expired, report),
     }
 }
 
@@ -117,7 +117,13 @@ fn show(client: &Client, handle: &str) -> Result<api::Csr, Failure> {
     client.json(Call::new(Method::GET, path_of(handle))).map(|(_, csr)| csr)
 }
 
-fn marry(client: &Client, handle: &str, file: &Path, report: &Report) -> Result<(), Failure> {
+fn marry(
+    client: &Client,
+    handle: &str,
+    file: &Path,
+    allow_expired: bool,
+    report: &Report,
+) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes)
@@ -125,7 +131,8 @@ fn marry(client: &Client, handle: &str, file: &Path, report: &Report) -> Result<
         std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
     };
     read.map_err(|error| Failure::Refused(format!("cannot read {}: {error}", file.display())))?;
-    let mut call = Call::new(Method::PUT, format!("{}/certificate", path_of(handle)));
+    let query = query_of(&[("allow_expired", allow_expired.then(|| "true".to_owned()))]);
+    let mut call = Call::new(Method::PUT, format!("{}/certificate{query}", path_of(handle)));
     call.body = Some(("application/octet-stream", bytes));
     let (_, certificate): (_, api::Certificate) = client.json(call)?;
     report.print(&certificate, |certificate| {

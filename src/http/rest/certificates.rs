@@ -1,35 +1,39 @@
 //! Certificates that come back.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use super::accept::Form;
 use super::convert;
+use super::csrs::query_of;
 use super::problem::{ByHandle, EveryCall, PROBLEM, WithBody};
 use crate::api;
 use crate::app::Certificate;
+use crate::app::marry::Validity;
 use crate::domain::certificate::pem;
 use crate::domain::id::Handle;
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody};
 
-/// Marry a certificate to a pending signing request: PEM or DER, its chain in any order.
+/// Marry a certificate to a pending signing request: PEM, DER or PKCS #7, its chain in any order.
 #[utoipa::path(
     put, path = "/csrs/{handle}/certificate", tag = "certificates", operation_id = "marryCertificate",
-    params(("handle" = String, Path, description = "The signing request")),
-    request_body(description = "The certificate: PEM, with its chain in any order, or DER", content(
+    params(("handle" = String, Path, description = "The signing request"), api::MarryCertificate),
+    request_body(description = "The certificate: PEM or PKCS #7, with its chain in any order, or DER", content(
         (String = "application/x-pem-file"),
         (Vec<u8> = "application/pkix-cert"),
+        (Vec<u8> = "application/pkcs7-mime"),
     )),
     responses(
         (status = 200, description = "Married; also when the same certificate was married before", body = api::Certificate),
-        (status = 400, description = "Not a handle, or no certificate", body = api::Problem, content_type = PROBLEM),
+        (status = 400, description = "Not a handle, no certificate, or a parameter breaks a rule", body = api::Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such signing request", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "It is not pending; `state` says where it is", body = api::Problem, content_type = PROBLEM),
-        (status = 422, description = "No certificate in it is for the request's key", body = api::Problem, content_type = PROBLEM),
+        (status = 422, description = "No certificate in it is for the request's key, or it has expired or is not valid yet", body = api::Problem, content_type = PROBLEM),
         EveryCall,
         WithBody,
     )
@@ -37,11 +41,13 @@ use crate::http::permit::{Permit, PermittedBody};
 pub(super) async fn marry(
     State(context): State<Context>,
     Path(handle): Path<String>,
+    query: Result<Query<api::MarryCertificate>, QueryRejection>,
     body: PermittedBody,
 ) -> Result<Json<api::Certificate>, Failure> {
     let handle = convert::handle("handle", &handle)?;
-    let (_, certificate) =
-        context.app.marry(body.permit.principal.handle, handle, body.bytes.to_vec()).await?;
+    let validity = if query_of(query)?.allow_expired { Validity::Any } else { Validity::Now };
+    let principal = body.permit.principal.handle;
+    let (_, certificate) = context.app.marry(principal, handle, body.bytes.to_vec(), validity).await?;
     Ok(Json(view(&context, handle, &certificate).await?))
 }
 
