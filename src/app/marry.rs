@@ -58,7 +58,7 @@ impl App {
         self.0
             .store
             .write(move |tx| {
-                // Only an issued request has one.
+                // Only an issued or retired request has one.
                 if let Some(present) = tx.certificate(handle)?
                     && present.sha256 == certificate.sha256
                 {

@@ -238,6 +238,10 @@ impl App {
                     if whole_key(token, *id).await?.is_some() {
                         tracing::warn!(token = token.name(), %id, "a destroyed key is on the token again");
                         report.quarantined += objects.objects();
+                    } else {
+                        // Destroyed by this run, after it listed the objects; or half of it is left.
+                        token.destroy(*id).await?;
+                        report.destroyed += objects.objects();
                     }
                 }
                 Explained::Unknown => {
@@ -323,33 +327,38 @@ impl App {
                 (KeyState::Present | KeyState::Recovered, true)
                 | (KeyState::Destroying | KeyState::Destroyed, _) => continue,
             };
-            missing += usize::from(next == KeyState::Missing);
-            self.change_key(token, key, next, action).await?;
+            let changed = self.change_key(token, key, next, action).await?;
+            missing += usize::from(changed && next == KeyState::Missing);
         }
         Ok(missing)
     }
 
+    /// Answers whether it was done: not if somebody decided otherwise since the key was looked at.
     async fn change_key(
         &self,
         token: &Token,
         key: &KeyBrief,
         next: KeyState,
         action: &'static str,
-    ) -> Result<(), Error> {
-        tracing::warn!(token = token.name(), key = %key.handle, state = %next, "a key's presence changed");
+    ) -> Result<bool, Error> {
         let (handle, was, now) = (key.handle, key.state, self.now());
         let event = key_event(action, handle, json!({ "token": token.name(), "id": key.id.to_string() }));
-        self.0
+        let changed: Result<bool, Error> = self
+            .0
             .store
             .write(move |tx| {
-                // Only if nobody decided otherwise since it was looked at.
-                if tx.key(handle)?.is_some_and(|key| key.state == was) {
-                    tx.set_key_state(handle, next)?;
-                    tx.append_audit(&Actor::System, now, &event)?;
+                if tx.key(handle)?.is_none_or(|key| key.state != was) {
+                    return Ok(false);
                 }
-                Ok(())
+                tx.set_key_state(handle, next)?;
+                tx.append_audit(&Actor::System, now, &event)?;
+                Ok(true)
             })
-            .await
+            .await;
+        if matches!(changed, Ok(true)) {
+            tracing::warn!(token = token.name(), key = %handle, state = %next, "a key's presence changed");
+        }
+        changed
     }
 
     async fn note(&self, event: Event) -> Result<(), Error> {

@@ -126,7 +126,16 @@ impl App {
         let mut reconciled: Option<(Instant, u32)> = None;
         let mut restarted: Option<Instant> = None;
         loop {
-            status.mark_unchanged();
+            let now = status.borrow_and_update().clone();
+            match now {
+                TokenStatus::Stopped => return,
+                // There is nobody to ask yet.
+                TokenStatus::Starting => match status.changed().await {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+                TokenStatus::Up { .. } | TokenStatus::Down { .. } => {}
+            }
             let pause = match self.challenge(&token).await {
                 Ok(()) => {
                     if !self.0.health.of(token.name()).signed() {

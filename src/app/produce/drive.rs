@@ -88,7 +88,7 @@ impl App {
             Err(error) if error.code() == WRONG_SIGNATURE => {
                 self.quarantine(request.handle, key, attempt, error).await
             }
-            Err(error) if request.continues && error.kind() == Kind::Unavailable => {
+            Err(error) if error.kind() == Kind::Unavailable && self.continues(&request).await => {
                 self.record_generated(request.handle, key, attempt).await.and(Err(error))
             }
             Err(error) => Err(self.abandon(&token, &request, &attempt, error).await),
@@ -135,7 +135,14 @@ impl App {
         let made = made.map_err(|error| {
             use hsm::Kind as Hsm;
             match error.kind() {
-                Hsm::Interrupted | Hsm::KeyMissing | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
+                // Looked for after a death in the act, and not there: the fault passes.
+                Hsm::KeyMissing => {
+                    let message = "the token was lost before it made the key; try again";
+                    NoKey::TryAgain(
+                        Error::new(Kind::Unavailable, "hsm.interrupted", message).caused_by(error),
+                    )
+                }
+                Hsm::Interrupted | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
                 Hsm::OutcomeUnknown
                 | Hsm::Unavailable
                 | Hsm::Busy
@@ -305,6 +312,11 @@ impl App {
         recorded.map(|()| next)
     }
 
+    /// Whether somebody will come back for it: that may have been promised since its driver started.
+    async fn continues(&self, request: &SigningRequest) -> bool {
+        self.signing_request(request.handle).await.map_or(request.continues, |now| now.continues)
+    }
+
     /// Ends a request that cannot be fulfilled, unless somebody will come back for it and the fault
     /// passes: then the journal keeps it open. Answers the error for the caller.
     pub(in crate::app) async fn abandon(
@@ -315,7 +327,7 @@ impl App {
         error: Error,
     ) -> Error {
         let passes = matches!(error.kind(), Kind::Unavailable | Kind::OutcomeUnknown);
-        if request.continues && passes {
+        if passes && self.continues(request).await {
             return error.about(request.handle);
         }
         // What cannot be cleared now stays open; the reconciler clears it and fails the request.
