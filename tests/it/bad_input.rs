@@ -62,7 +62,7 @@ fn a_key_that_is_not_offered_is_told_with_what_is() {
             body(json!({ "kind": "rsa-1024" })),
             "key.kind",
             None,
-            "known are rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384",
+            "known are rsa-2048, rsa-3072, rsa-4096, rsa-6144, rsa-8192, ec-p256, ec-p384, ec-p521, ed25519",
         ),
         (body(json!({ "token": "spare" })), "key.token", None, "there is no token `spare`; there are main"),
         (
@@ -74,6 +74,14 @@ fn a_key_that_is_not_offered_is_told_with_what_is() {
         (body(json!({ "handle": "no-handle" })), "key.handle", None, "handle"),
         (json!({ "subject": "CN=a", "digest": "sha1" }), "digest", None, "sha256, sha384 or sha512"),
         (json!({ "subject": "CN=a", "digest": "sha512" }), "digest", None, "ec-p256 keys sign with sha256"),
+        (json!({ "subject": "CN=a", "padding": "pss" }), "padding", None, "ec-p256 keys have no padding"),
+        (json!({ "subject": "CN=a", "padding": "oaep" }), "padding", None, "must be pkcs1 or pss"),
+        (
+            json!({ "subject": "CN=a", "key": { "kind": "ed25519" }, "digest": "sha512" }),
+            "digest",
+            None,
+            "ed25519 keys sign the message itself; leave the digest out",
+        ),
     ]);
 }
 
@@ -122,7 +130,7 @@ fn every_broken_rule_is_told_at_once() {
 fn an_algorithm_that_the_token_lacks_is_refused_with_the_list() {
     let appliance = Appliance::new();
     let shipped = include_str!("../../hsm-profiles/softhsm2.toml");
-    let all = r#"keys = ["rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384"]"#;
+    let all = r#"keys = ["rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384", "ec-p521", "ed25519"]"#;
     assert!(shipped.contains(all));
     appliance.write_private("profile.toml", &shipped.replace(all, r#"keys = ["rsa-2048", "ec-p256"]"#));
     let config = appliance.config_text().replace("\"softhsm2\"", "\"profile.toml\"");

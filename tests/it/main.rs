@@ -18,6 +18,7 @@ mod faults;
 mod harness;
 mod hsm;
 mod idempotency;
+mod kinds;
 mod ledger;
 mod openapi;
 mod openssl;
