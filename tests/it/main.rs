@@ -20,6 +20,7 @@ mod hsm;
 mod idempotency;
 mod kinds;
 mod ledger;
+mod network_hsm;
 mod openapi;
 mod openssl;
 mod redact;
