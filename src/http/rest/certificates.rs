@@ -15,6 +15,7 @@ use crate::domain::id::Handle;
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody};
+use crate::http::uninterrupted::uninterrupted;
 
 /// Marry a certificate to a pending signing request: PEM or DER, its chain in any order.
 #[utoipa::path(
@@ -40,9 +41,12 @@ pub(super) async fn marry(
     body: PermittedBody,
 ) -> Result<Json<api::Certificate>, Failure> {
     let handle = convert::handle("handle", &handle)?;
-    let (_, certificate) =
-        context.app.marry(body.permit.principal.handle, handle, body.bytes.to_vec()).await?;
-    Ok(Json(view(&context, handle, &certificate).await?))
+    uninterrupted(async move {
+        let bytes = body.bytes.to_vec();
+        let (_, certificate) = context.app.marry(body.permit.principal.handle, handle, bytes).await?;
+        Ok(Json(view(&context, handle, &certificate).await?))
+    })
+    .await
 }
 
 /// The certificate of a signing request.

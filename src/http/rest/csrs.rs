@@ -20,6 +20,7 @@ use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody};
 use crate::http::request_id::RequestId;
+use crate::http::uninterrupted::uninterrupted;
 
 /// Names the create route in the idempotency table.
 const CREATE: &str = "POST /strongroom/v1/csrs";
@@ -57,34 +58,15 @@ pub(super) async fn create(
     body: PermittedBody,
 ) -> Result<Response, Failure> {
     let wait = prefer::wait(&headers);
-    let Some(key) = headers.get("idempotency-key") else {
-        let created = create_once(&context, &body, None, wait).await?;
-        return created_answer(&context, created).await.map(response);
-    };
-    let key = key.to_str().map_err(|_| Invalid::new("Idempotency-Key", "must be printable ASCII"))?;
-    let principal = body.permit.principal.handle;
-    let (claim, produced) = match context.app.begin_idempotent(principal, CREATE, key, &body.bytes).await? {
-        Begun::Answered(answer) => return Ok(response(answer)),
-        Begun::Begun(claim, handle) => {
-            let produced = context.app.resume(handle, wait).await.map_err(Failure::from);
-            (claim, produced)
+    let key = headers.get("idempotency-key").map(|key| key.to_str().map(str::to_owned)).transpose();
+    let key = key.map_err(|_| Invalid::new("Idempotency-Key", "must be printable ASCII"))?;
+    let answer = uninterrupted(async move {
+        match key {
+            Some(key) => create_under_key(&context, &body, &key, wait, request_id).await,
+            None => created_answer(&context, create_once(&context, &body, None, wait).await?).await,
         }
-        Begun::Fresh(claim) => {
-            let produced = create_once(&context, &body, Some(&claim), wait).await;
-            (claim, produced)
-        }
-    };
-    let answer = match produced {
-        Ok(produced) => created_answer(&context, produced).await?,
-        // What the client did wrong stays wrong; what went wrong here may go better next time.
-        Err(failure) if failure.status().is_client_error() => {
-            keep(&context, &claim, problem_answer(&failure, request_id)?).await?;
-            return Err(failure);
-        }
-        Err(failure) => return Err(failure),
-    };
-    keep(&context, &claim, answer.clone()).await?;
-    Ok(response(answer))
+    });
+    Ok(response(answer.await?))
 }
 
 /// List signing requests.
@@ -182,14 +164,17 @@ pub(super) async fn cancel(
     Path(handle): Path<String>,
 ) -> Result<Json<api::Cancelled>, Failure> {
     let handle = convert::handle("handle", &handle)?;
-    let (request, fate) = context.app.cancel(permit.principal.handle, handle).await?;
-    let key_fate = match fate {
-        KeyFate::NoKey => "no-key",
-        KeyFate::Destroyed => "destroyed",
-        KeyFate::WillBeDestroyed => "will-be-destroyed",
-        KeyFate::Kept => "kept",
-    };
-    Ok(Json(api::Cancelled { csr: view(&context, &request).await?, key_fate: key_fate.to_owned() }))
+    uninterrupted(async move {
+        let (request, fate) = context.app.cancel(permit.principal.handle, handle).await?;
+        let key_fate = match fate {
+            KeyFate::NoKey => "no-key",
+            KeyFate::Destroyed => "destroyed",
+            KeyFate::WillBeDestroyed => "will-be-destroyed",
+            KeyFate::Kept => "kept",
+        };
+        Ok(Json(api::Cancelled { csr: view(&context, &request).await?, key_fate: key_fate.to_owned() }))
+    })
+    .await
 }
 
 /// Take an issued signing request out of use, so that its key may be destroyed.
@@ -209,8 +194,11 @@ pub(super) async fn retire(
     Path(handle): Path<String>,
 ) -> Result<Json<api::Csr>, Failure> {
     let handle = convert::handle("handle", &handle)?;
-    let request = context.app.retire(permit.principal.handle, handle).await?;
-    Ok(Json(view(&context, &request).await?))
+    uninterrupted(async move {
+        let request = context.app.retire(permit.principal.handle, handle).await?;
+        Ok(Json(view(&context, &request).await?))
+    })
+    .await
 }
 
 /// A query, with its rejection as a problem that names the parameter.
@@ -228,6 +216,41 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Invalid> {
         limit @ 1..=MOST_LIMIT => Ok(limit),
         _ => Err(Invalid::new("limit", format!("must be 1 to {MOST_LIMIT}"))),
     }
+}
+
+/// A create that was sent before is answered as it was then, or taken up where it was left.
+async fn create_under_key(
+    context: &Context,
+    body: &PermittedBody,
+    key: &str,
+    wait: Wait,
+    request_id: String,
+) -> Result<Answer, Failure> {
+    let principal = body.permit.principal.handle;
+    let (claim, produced) = match context.app.begin_idempotent(principal, CREATE, key, &body.bytes).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::Begun(claim, handle) => {
+            let produced = context.app.resume(handle, wait).await.map_err(Failure::from);
+            (claim, produced)
+        }
+        Begun::Fresh(claim) => {
+            let produced = create_once(context, body, Some(&claim), wait).await;
+            (claim, produced)
+        }
+    };
+    let (kept, outcome) = match produced {
+        Ok(produced) => {
+            let answer = created_answer(context, produced).await?;
+            (answer.clone(), Ok(answer))
+        }
+        // What the client did wrong stays wrong; what went wrong here may go better next time.
+        Err(failure) if failure.status().is_client_error() => {
+            (problem_answer(&failure, request_id)?, Err(failure))
+        }
+        Err(failure) => return Err(failure),
+    };
+    context.app.keep_answer(&claim, kept).await?;
+    outcome
 }
 
 async fn create_once(
@@ -280,10 +303,6 @@ fn problem_answer(failure: &Failure, request_id: String) -> Result<Answer, Failu
         content_type: Some(PROBLEM.to_owned()),
         body: json_bytes(&problem::document(failure, request_id))?,
     })
-}
-
-async fn keep(context: &Context, claim: &Claim, answer: Answer) -> Result<(), Failure> {
-    Ok(context.app.keep_answer(claim, answer).await?)
 }
 
 fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {
