@@ -33,7 +33,7 @@ pub(super) const MOST_LIMIT: usize = 200;
 #[utoipa::path(
     post, path = "/csrs", tag = "csrs", operation_id = "createCsr",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this create: sent again within 24 hours it gets the same answer and makes no second key"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Names this create: sent again within 24 hours it makes no second key and gets the same answer, if that was 2xx, 400 or 422"),
         ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once; `wait=N` answers 202 when the CSR is not made within N seconds (10 when absent)"),
     ),
     request_body = api::CreateCsr,
@@ -243,14 +243,20 @@ async fn create_under_key(
             let answer = created_answer(context, produced).await?;
             (answer.clone(), Ok(answer))
         }
-        // What the client did wrong stays wrong; what went wrong here may go better next time.
-        Err(failure) if failure.status().is_client_error() => {
+        Err(failure) if stays_wrong(failure.status()) => {
             (problem_answer(&failure, request_id)?, Err(failure))
         }
         Err(failure) => return Err(failure),
     };
     context.app.keep_answer(&claim, kept).await?;
     outcome
+}
+
+/// Whether the body that the key belongs to is what was refused. The other refusals are of the
+/// moment (404, 409: a key may come back to its token, 5xx) or of what is not compared when the key
+/// comes again (415: the content type), and may go well then.
+fn stays_wrong(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 async fn create_once(
