@@ -155,14 +155,15 @@ fn a_list_is_filtered_by_status_name_and_kind() {
     let shop = make(json!({ "subject": "CN=Shop.example.com", "key": { "kind": "ec-p384" } }));
     let mail = make(json!({ "subject": "CN=mail", "sans": ["DNS:shop.example.org", "email:ops@b.example"] }));
     let percent = make(json!({ "subject": "CN=50% off" }));
+    let sigma = make(json!({ "subject": "CN=\u{39f}\u{3a3}\u{391}" }));
     let gone = make(p256("shop.gone.example"));
     service.delete(&format!("/csrs/{gone}")).expect(200);
 
-    let cases: [(&str, &[&String]); 14] = [
-        ("", &[&gone, &percent, &mail, &shop]),
-        ("?order=oldest", &[&shop, &mail, &percent, &gone]),
+    let cases: [(&str, &[&String]); 15] = [
+        ("", &[&gone, &sigma, &percent, &mail, &shop]),
+        ("?order=oldest", &[&shop, &mail, &percent, &sigma, &gone]),
         ("?status=cancelled", &[&gone]),
-        ("?status=pending,cancelled&order=oldest", &[&shop, &mail, &percent, &gone]),
+        ("?status=pending,cancelled&order=oldest", &[&shop, &mail, &percent, &sigma, &gone]),
         ("?status=issued", &[]),
         ("?name=shop.example", &[&mail, &shop]),
         ("?name=SHOP.EXAMPLE.C", &[&shop]),
@@ -171,6 +172,8 @@ fn a_list_is_filtered_by_status_name_and_kind() {
         ("?name=50%25", &[&percent]),
         ("?name=5%25", &[]),
         ("?name=%25", &[]),
+        // A capital sigma that ends the prefix does not end the word.
+        ("?name=%CE%9F%CE%A3", &[&sigma]),
         ("?kind=ec-p384", &[&shop]),
         ("?name=shop&status=pending&kind=ec-p256", &[&mail]),
     ];

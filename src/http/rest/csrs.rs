@@ -91,7 +91,7 @@ pub(super) async fn list(
             .kind
             .map(|kind| kind.parse().map_err(|error| Invalid::new("kind", format!("{error}"))))
             .transpose()?,
-        name_prefix: query.name.map(|name| name.to_lowercase()).filter(|name| !name.is_empty()),
+        name_prefix: query.name.filter(|name| !name.is_empty()),
     };
     let order = match query.order.as_deref() {
         None | Some("newest") => Order::NewestFirst,
