@@ -321,6 +321,19 @@ fn a_malformed_handle_is_told() {
         }
     }
     service.get("/csrs/%FF").problem(400, "request.malformed");
+    for (method, path) in [
+        ("GET", "/csrs/%FF"),
+        ("DELETE", "/csrs/%FF"),
+        ("POST", "/csrs/%FF/retire"),
+        ("PUT", "/csrs/%FF/certificate"),
+        ("GET", "/csrs/%FF/certificate"),
+        ("GET", "/keys/%FF"),
+        ("DELETE", "/keys/%FF"),
+        ("GET", "/tokens/%FF/slots"),
+    ] {
+        let anonymous = service.request(method, path, &[("authorization", "")], None);
+        anonymous.problem(401, "auth.unauthenticated");
+    }
 }
 
 #[test]

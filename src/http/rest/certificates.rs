@@ -37,13 +37,14 @@ use crate::http::uninterrupted::uninterrupted;
 )]
 pub(super) async fn marry(
     State(context): State<Context>,
+    permit: Permit,
     Path(handle): Path<String>,
     body: PermittedBody,
 ) -> Result<Json<api::Certificate>, Failure> {
     let handle = convert::handle("handle", &handle)?;
     uninterrupted(async move {
         let bytes = body.bytes.to_vec();
-        let (_, certificate) = context.app.marry(body.permit.principal.handle, handle, bytes).await?;
+        let (_, certificate) = context.app.marry(permit.principal.handle, handle, bytes).await?;
         Ok(Json(view(&context, handle, &certificate).await?))
     })
     .await
