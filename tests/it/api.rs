@@ -138,11 +138,26 @@ fn a_csr_is_shown_as_json_der_or_pem() {
     let der = show("application/pkcs10").expect(200);
     assert_eq!(der.header("content-type"), Some("application/pkcs10"));
     assert_eq!(openssl::pem_of(&der.bytes), pem);
-    for accept in ["application/x-pem-file", "text/plain, application/json;q=0.1"] {
+    for (accept, media_type) in [
+        ("application/x-pem-file", "application/x-pem-file"),
+        ("text/plain, application/json;q=0.1", "text/plain"),
+    ] {
         let shown = show(accept).expect(200);
-        assert_eq!(shown.header("content-type"), Some("application/x-pem-file"), "{accept}");
+        assert_eq!(shown.header("content-type"), Some(media_type), "{accept}");
         assert_eq!(shown.bytes, pem.as_bytes(), "{accept}");
     }
+    for (accept, media_type) in [
+        ("application/octet-stream", "application/octet-stream"),
+        ("application/json;q=0, */*", "application/pkcs10"),
+    ] {
+        let shown = show(accept).expect(200);
+        assert_eq!(shown.header("content-type"), Some(media_type), "{accept}");
+        assert_eq!(shown.bytes, der.bytes, "{accept}");
+    }
+    for shown in [json, der, show("text/plain")] {
+        assert_eq!(shown.header("vary"), Some("accept"), "{shown:?}");
+    }
+    show("application/json;q=0").problem(406, "accept.not-offered");
     let problem = show("image/png").problem(406, "accept.not-offered");
     assert!(problem["detail"].as_str().unwrap().contains("application/pkcs10"), "{problem}");
 }

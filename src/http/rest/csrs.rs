@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 
-use super::accept::Form;
+use super::accept::{self, Form, Offer, VARY};
 use super::problem::{self, ByHandle, EveryCall, PROBLEM, WithBody};
 use super::{convert, prefer};
 use crate::api;
@@ -24,6 +24,14 @@ use crate::http::uninterrupted::uninterrupted;
 
 /// Names the create route in the idempotency table.
 const CREATE: &str = "POST /strongroom/v1/csrs";
+/// How a CSR is shown.
+const OFFERS: &[Offer] = &[
+    ("application/json", Form::Json),
+    ("application/pkcs10", Form::Der),
+    ("application/octet-stream", Form::Der),
+    ("application/x-pem-file", Form::Pem),
+    ("text/plain", Form::Pem),
+];
 /// Items on a page when the client does not say.
 pub(super) const DEFAULT_LIMIT: usize = 50;
 /// Most items on a page.
@@ -113,10 +121,12 @@ pub(super) async fn list(
     get, path = "/csrs/{handle}", tag = "csrs", operation_id = "getCsr",
     params(("handle" = String, Path, description = "The signing request")),
     responses(
-        (status = 200, description = "By Accept: JSON, the CSR as DER (`application/pkcs10`), or as PEM (`application/x-pem-file`, `text/plain`)", content(
+        (status = 200, description = "By Accept: JSON, the CSR as DER, or as PEM", content(
             (api::Csr = "application/json"),
             (Vec<u8> = "application/pkcs10"),
+            (Vec<u8> = "application/octet-stream"),
             (String = "application/x-pem-file"),
+            (String = "text/plain"),
         )),
         (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "The CSR is not made yet, and only JSON can say so", body = api::Problem, content_type = PROBLEM),
@@ -131,20 +141,16 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let request = context.app.signing_request(convert::handle("handle", &handle)?).await?;
-    let form = Form::wanted(&headers, "application/pkcs10")?;
-    let (Form::Der | Form::Pem) = form else {
-        return Ok(Json(view(&context, &request).await?).into_response());
-    };
+    let (media_type, form) = accept::wanted(&headers, OFFERS)?;
+    if form == Form::Json {
+        return Ok(([VARY], Json(view(&context, &request).await?)).into_response());
+    }
     let Some(der) = request.csr else {
         let message = format!("signing request {handle} is {}: it has no CSR", request.state);
         return Err(Error::new(Kind::Conflict, "signing-request.no-csr", message).into());
     };
-    Ok(match form {
-        Form::Der => ([(header::CONTENT_TYPE, "application/pkcs10")], der).into_response(),
-        Form::Pem | Form::Json => {
-            ([(header::CONTENT_TYPE, "application/x-pem-file")], csr::pem(&der)).into_response()
-        }
-    })
+    let bytes = if form == Form::Pem { csr::pem(&der).into_bytes() } else { der };
+    Ok(([VARY, (header::CONTENT_TYPE, media_type)], bytes).into_response())
 }
 
 /// Call a signing request off. The answer says what becomes of its key.
