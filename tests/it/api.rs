@@ -293,9 +293,10 @@ fn a_client_that_does_not_wait_is_told_where_to_look() {
     let appliance = Appliance::with_chaos();
     let service = appliance.start_ready();
     appliance.chaos_rules("C_GenerateKeyPair every sleep-ms=700");
-    for preference in ["respond-async", "wait=0"] {
+    for preference in ["respond-async", "wait=0", "respond-async, wait=0"] {
         let accepted = service.post_with("/csrs", &[("prefer", preference)], &p256("slow.example.com"));
         let accepted = accepted.expect(202);
+        assert_eq!(accepted.header("preference-applied"), Some(preference));
         let location = format!("/{}", accepted.header("location").unwrap());
         assert_eq!(accepted.json()["status"], "intent", "{preference}");
         assert_eq!(accepted.json()["csr"], Value::Null);
@@ -304,6 +305,27 @@ fn a_client_that_does_not_wait_is_told_where_to_look() {
         service.await_that("the CSR is made", || service.get(&location).json()["status"] == "pending");
         openssl::verified_text(service.get(&location).json()["csr"].as_str().unwrap());
     }
+}
+
+#[test]
+fn a_client_that_waits_a_little_is_told_what_was_honoured() {
+    let appliance = Appliance::with_chaos();
+    let service = appliance.start_ready();
+    appliance.chaos_rules("C_GenerateKeyPair every sleep-ms=300");
+    for (preferences, applied) in [
+        ("respond-async, wait=60", Some("wait=60")),
+        ("wait=60, wait=0", Some("wait=60")),
+        ("wait=600", Some("wait=120")),
+        ("return=minimal, wait=soon", None),
+    ] {
+        let made = service.post_with("/csrs", &[("prefer", preferences)], &p256("a.example.com"));
+        let made = made.expect(201);
+        assert_eq!(made.header("preference-applied"), applied, "{preferences}");
+    }
+    let key = service.create("a.example.com")["key"]["handle"].clone();
+    let renewal = json!({ "subject": "CN=a", "key": { "handle": key } });
+    let made = service.post_with("/csrs", &[("prefer", "respond-async")], &renewal).expect(201);
+    assert_eq!(made.header("preference-applied"), None, "it was answered in time");
 }
 
 /// The subjects on each page of a list, following the cursor to its end.

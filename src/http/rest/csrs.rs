@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 
 use super::accept::{self, Form, Offer, VARY};
+use super::convert;
+use super::prefer::{PREFERENCE_APPLIED, Preferences};
 use super::problem::{self, ByHandle, EveryCall, PROBLEM, WithBody};
-use super::{convert, prefer};
 use crate::api;
 use crate::app::idempotency::{Begun, Claim};
 use crate::app::keys::KeyFate;
@@ -42,12 +43,18 @@ pub(super) const MOST_LIMIT: usize = 200;
     post, path = "/csrs", tag = "csrs", operation_id = "createCsr",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Names this create: sent again within 24 hours it makes no second key and gets the same answer, if that was 2xx, 400 or 422"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once; `wait=N` answers 202 when the CSR is not made within N seconds (10 when absent)"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once; `wait=N`, with it or alone, answers 202 when the CSR is not made within N seconds (10 when absent, at most 120)"),
     ),
     request_body = api::CreateCsr,
     responses(
-        (status = 201, description = "The CSR is made", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
-        (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
+        (status = 201, description = "The CSR is made", body = api::Csr, headers(
+            ("Location" = String, description = "The signing request"),
+            ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
+        )),
+        (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(
+            ("Location" = String, description = "The signing request"),
+            ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
+        )),
         (status = 400, description = "Malformed, or a field breaks a rule", body = api::Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such key", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = PROBLEM),
@@ -65,7 +72,8 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: PermittedBody,
 ) -> Result<Response, Failure> {
-    let wait = prefer::wait(&headers);
+    let preferences = Preferences::of(&headers);
+    let wait = preferences.wait();
     let key = headers.get("idempotency-key").map(|key| key.to_str().map(str::to_owned)).transpose();
     let key = key.map_err(|_| Invalid::new("Idempotency-Key", "must be printable ASCII"))?;
     let answer = uninterrupted(async move {
@@ -74,7 +82,11 @@ pub(super) async fn create(
             None => created_answer(&context, create_once(&context, &body, None, wait).await?).await,
         }
     });
-    Ok(response(answer.await?))
+    let mut response = response(answer.await?);
+    if let Some(applied) = preferences.applied(response.status()) {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
+    Ok(response)
 }
 
 /// List signing requests.
