@@ -14,6 +14,7 @@ pub mod permit;
 mod request_id;
 pub mod rest;
 pub mod uninterrupted;
+mod write_timeout;
 
 use axum::Router;
 use utoipa::openapi::OpenApi;

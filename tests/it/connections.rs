@@ -1,10 +1,15 @@
-//! Clients that hang up: what was asked for is done all the same.
+//! Clients that hang up, stall, or are too many: what was asked for is done all the same, and the
+//! service stays in its operator's hands.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Appliance, Service, p256};
+
+/// What a stop may take: the grace for requests in progress, the workers' end, and a slow machine.
+const STOP: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_create_whose_client_hangs_up_is_finished() {
@@ -54,6 +59,32 @@ fn a_cancellation_whose_client_hangs_up_is_finished() {
     service.await_that("the token destroys", || !appliance.chaos_log().is_empty());
     hang_up(&service, stream);
     service.await_that("the key is destroyed", || service.get(&key).json()["state"] == "destroyed");
+}
+
+#[test]
+fn with_every_place_taken_the_operators_socket_answers_and_a_stop_is_heeded() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start_ready();
+    let places = 512;
+    let _taken: Vec<TcpStream> = (0..places + 50)
+        .map(|_| {
+            let mut stream = TcpStream::connect(service.address()).unwrap();
+            stream.write_all(b"GET /strongroom/v1/csrs HTTP/1.1\r\nHost").unwrap();
+            stream
+        })
+        .collect();
+    service.await_that("every place is taken", || {
+        sockets(&service).iter().filter(|socket| socket.client_port != 0 && socket.unread == 0).count()
+            >= places
+    });
+    let asked = Instant::now();
+    let listed = appliance.cli(&["csr", "list"]);
+    assert!(listed.status.success(), "{listed:?}");
+    assert!(asked.elapsed() < Duration::from_secs(10), "it waited until a place was given up");
+
+    let stopped = Instant::now();
+    assert!(service.stop().success());
+    assert!(stopped.elapsed() < STOP, "the stop took {:?}", stopped.elapsed());
 }
 
 /// Sends a request with a good API key, and does not wait for the answer.
