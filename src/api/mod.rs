@@ -254,7 +254,7 @@ pub struct Cancelled {
 pub struct Key {
     /// The key's handle; also CKA_LABEL on the token.
     pub handle: String,
-    /// `present`, `missing`, `recovered`, `destroying` or `destroyed`.
+    /// `present`, `missing`, `recovered`, `quarantined`, `destroying` or `destroyed`.
     pub state: String,
     /// `request`, or `sentinel`: the key that shows that the token works.
     pub purpose: String,

@@ -214,7 +214,7 @@ impl Books {
         let mut owned = BTreeSet::new();
         for key in &self.keys {
             let expected = match key["state"].as_str().unwrap() {
-                "present" | "recovered" => (1, 1),
+                "present" | "recovered" | "quarantined" => (1, 1),
                 "destroyed" => (0, 0),
                 _ => {
                     found.push(format!("neither kept nor gone: {key}"));

@@ -20,6 +20,7 @@ mod harness;
 mod hsm;
 mod idempotency;
 mod ledger;
+mod network_hsm;
 mod openapi;
 mod openssl;
 mod redact;
