@@ -13,7 +13,7 @@ pub struct Args {
     /// The configuration file.
     #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "/etc/strongroom/strongroom.toml")]
     pub config: PathBuf,
-    /// Print JSON instead of text.
+    /// Print JSON instead of text, also of a failure.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.

@@ -148,23 +148,44 @@ fn a_body_that_is_no_such_document_is_told_with_its_line() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();
     let deep = format!("{{\"subject\": {}", "[".repeat(5000));
-    let cases: [(&str, &str); 9] = [
-        ("{\n  \"subjct\": \"CN=a\"\n}", "unknown field `subjct`, expected one of `subject`, `sans`"),
-        (r#"{"key": {"size": 2048}}"#, "unknown field `size`, expected one of `kind`, `token`, `handle`"),
-        ("{\n\"subject\": \"CN=a\",\n}", "line 3 column 1"),
-        ("{", "EOF while parsing an object at line 1 column 1"),
-        ("", "EOF while parsing"),
-        (r#"{"sans": "DNS:a"}"#, "invalid type: string \"DNS:a\", expected a sequence at line 1 column 16"),
-        (r#"{"subject": 5}"#, "a subject is a text such as CN=www.example.com, or a list of RDNs"),
-        (r#"["CN=a"]"#, "an object is expected, not a list"),
-        (&deep, "recursion limit"),
+    let syntax = None;
+    let cases: [(&str, Option<&str>, &str); 12] = [
+        (
+            "{\n  \"subjct\": \"CN=a\"\n}",
+            Some("subjct"),
+            "unknown field `subjct`, expected one of `subject`, `sans`",
+        ),
+        (
+            r#"{"key": {"size": 2048}}"#,
+            Some("key.size"),
+            "unknown field `size`, expected one of `kind`, `token`, `handle`",
+        ),
+        ("{\n\"subject\": \"CN=a\",\n}", syntax, "line 3 column 1"),
+        ("{", syntax, "EOF while parsing an object at line 1 column 1"),
+        ("", syntax, "EOF while parsing"),
+        ("{} {}", syntax, "trailing characters at line 1 column 4"),
+        ("5", syntax, "invalid type: integer `5`, expected struct"),
+        (
+            r#"{"sans": "DNS:a"}"#,
+            Some("sans"),
+            "invalid type: string \"DNS:a\", expected a sequence at line 1 column 16",
+        ),
+        (r#"{"sans": ["DNS:a", 5]}"#, Some("sans[1]"), "invalid type: integer `5`, expected a string"),
+        (r#"{"subject": 5}"#, Some("subject"), "a subject is a text such as CN=www.example.com, or a list"),
+        (r#"["CN=a"]"#, syntax, "an object is expected, not a list"),
+        (&deep, syntax, "recursion limit"),
     ];
-    for (body, expected) in cases {
+    for (body, field, expected) in cases {
         let reply = service.request("POST", "/csrs", &JSON, Some(body.as_bytes()));
         let problem = reply.problem(400, "body.invalid");
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(expected), "no `{expected}` in `{detail}`");
         assert!(detail.len() < 1000, "{detail}");
+        assert_eq!(problem["errors"][0]["field"].as_str(), field, "{problem:#}");
+        if let Some(field) = field {
+            let reason = problem["errors"][0]["reason"].as_str().unwrap();
+            assert!(detail.starts_with(&format!("the body: {field}: {reason} at line ")), "{problem:#}");
+        }
     }
 }
 
@@ -329,6 +350,19 @@ fn a_malformed_handle_is_told() {
         }
     }
     service.get("/csrs/%FF").problem(400, "request.malformed");
+    for (method, path) in [
+        ("GET", "/csrs/%FF"),
+        ("DELETE", "/csrs/%FF"),
+        ("POST", "/csrs/%FF/retire"),
+        ("PUT", "/csrs/%FF/certificate"),
+        ("GET", "/csrs/%FF/certificate"),
+        ("GET", "/keys/%FF"),
+        ("DELETE", "/keys/%FF"),
+        ("GET", "/tokens/%FF/slots"),
+    ] {
+        let anonymous = service.request(method, path, &[("authorization", "")], None);
+        anonymous.problem(401, "auth.unauthenticated");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod api;
 mod bad_input;
 mod certificates;
 mod cli;
+mod connections;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod faults;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +14,8 @@ use crate::cli::report::{Failure, Report, facts, say, table};
 
 /// Between two looks at a key that is being made.
 const POLL: Duration = Duration::from_millis(500);
+/// No key takes longer, even on a small HSM; a token that is away for longer needs its operator.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
     let client = Client::new(&super::config(config)?)?;
@@ -57,16 +59,41 @@ fn create(client: &Client, new: NewCsr, report: &Report) -> Result<(), Failure> 
     let spinner = spinner();
     let (status, mut csr): (_, api::Csr) = client.json(call)?;
     if status == StatusCode::ACCEPTED && !no_wait {
-        while matches!(csr.status.as_str(), "intent" | "generated") {
-            std::thread::sleep(POLL);
-            csr = show(client, &csr.handle)?;
-        }
+        csr = await_made(csr, PATIENCE, |handle| show(client, handle))?;
     }
     spinner.finish_and_clear();
-    if let Some(failure) = &csr.failure {
-        return Err(Failure::Broken(format!("signing request {} is {}: {failure}", csr.handle, csr.status)));
+    match csr.status.as_str() {
+        "cancelled" => Err(Failure::Refused(ended(&csr))),
+        "failed" | "quarantined" => Err(Failure::Broken(ended(&csr))),
+        _ => report.print(&csr, text),
     }
-    report.print(&csr, text)
+}
+
+/// Looks again until the signing request is past its making, however that ended.
+fn await_made(
+    mut csr: api::Csr,
+    patience: Duration,
+    look: impl Fn(&str) -> Result<api::Csr, Failure>,
+) -> Result<api::Csr, Failure> {
+    let begun = Instant::now();
+    while matches!(csr.status.as_str(), "intent" | "generated") {
+        if begun.elapsed() >= patience {
+            let (handle, minutes) = (&csr.handle, patience.as_secs() / 60);
+            return Err(Failure::Unavailable(format!(
+                "signing request {handle} is still {} after {minutes} min\n\
+                 hint: it goes on; look later with `strongroom csr show {handle}`",
+                csr.status
+            )));
+        }
+        std::thread::sleep(POLL);
+        csr = look(&csr.handle)?;
+    }
+    Ok(csr)
+}
+
+fn ended(csr: &api::Csr) -> String {
+    let reason = csr.failure.as_ref().map(|failure| format!(": {failure}"));
+    format!("signing request {} is {}{}", csr.handle, csr.status, reason.unwrap_or_default())
 }
 
 fn body_of(new: NewCsr) -> api::CreateCsr {
@@ -179,4 +206,24 @@ fn spinner() -> ProgressBar {
     spinner.set_message("the token is making the key");
     spinner.enable_steady_tick(Duration::from_millis(120));
     spinner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_has_an_end_that_is_told() {
+        let csr: api::Csr = serde_json::from_value(serde_json::json!({
+            "handle": "019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11", "status": "intent", "created_at": "",
+            "updated_at": "", "subject": "CN=a", "sans": [], "extensions": {}, "signature": "ecdsa-sha256",
+            "key": { "source": "new", "kind": "ec-p256", "token": "main" },
+            "evidence": { "level": "E0", "meaning": "" },
+        }))
+        .unwrap();
+        let patience = Duration::from_millis(1);
+        let failure = await_made(csr.clone(), patience, |_| Ok(csr.clone())).unwrap_err();
+        let told = "signing request 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 is still intent after 0 min";
+        assert!(matches!(&failure, Failure::Unavailable(text) if text.starts_with(told)), "{failure}");
+    }
 }
