@@ -27,6 +27,9 @@ pub struct CreateCsr {
     /// Digest under the signature, `sha256`, `sha384` or `sha512`; the key kind's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Padding under an RSA signature, `pkcs1` (the default) or `pss`; not for other keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<String>,
     /// Extensions to ask the CA for.
     #[serde(default)]
     pub extensions: Extensions,
@@ -271,6 +274,9 @@ pub struct Key {
     pub created_at: String,
     /// SubjectPublicKeyInfo as PEM.
     pub public_key: String,
+    /// The public key as a JSON Web Key (RFC 7517).
+    #[schema(example = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}))]
+    pub jwk: std::collections::BTreeMap<String, String>,
     /// SHA-256 of the SubjectPublicKeyInfo in hexadecimal.
     pub spki_sha256: String,
     /// Attributes of the private key as read back when it was made; absent: the token did not say.
@@ -287,6 +293,16 @@ pub struct KeyPage {
     pub items: Vec<Key>,
     /// Give it as `cursor` for the next page; absent on the last one.
     pub next_cursor: Option<String>,
+}
+
+/// Query of `PUT /csrs/{handle}/certificate`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MarryCertificate {
+    /// Take a certificate that has expired or is not valid yet; `false` when absent.
+    #[serde(default)]
+    pub allow_expired: bool,
 }
 
 /// A certificate married to a signing request.

@@ -10,18 +10,29 @@ use crate::domain::id::Handle;
 use crate::domain::signing_request::{Command, Conflict, SigningRequest};
 use crate::store::Certificate;
 
+/// When a certificate that is married has to be valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// At this time.
+    Now,
+    /// At any: whoever sends it knows what he does.
+    Any,
+}
+
 impl App {
-    /// Marries a certificate (PEM or DER, its chain in any order) to a pending request. Sent again,
-    /// the same certificate changes nothing.
+    /// Marries a certificate (PEM, DER or PKCS #7, its chain in any order) to a pending request. Sent
+    /// again, the same certificate changes nothing.
     ///
     /// # Errors
     /// [`Kind::Invalid`] when it cannot be read; [`Kind::Refused`] when no certificate in it is for
-    /// the request's key; [`Kind::Conflict`] when the request is not pending or has another one.
+    /// the request's key, or the one that is has expired or is not valid yet and `validity` asks for
+    /// more; [`Kind::Conflict`] when the request is not pending or has another one.
     pub async fn marry(
         &self,
         principal: Handle,
         handle: Handle,
         bytes: Vec<u8>,
+        validity: Validity,
     ) -> Result<(SigningRequest, Certificate), Error> {
         let certificates = certificate::read(&bytes).map_err(Error::from)?;
         let request = self.signing_request(handle).await?;
@@ -30,15 +41,13 @@ impl App {
             return Err(Conflict { handle, state: request.state, verb }.into());
         };
         let key = self.key(key).await?;
-        let chain = certificate::marry(certificates, &key.spki).map_err(|error| match error {
-            MarryError::PublicKeyMismatch { .. } => {
-                Error::new(Kind::Refused, "certificate.key-mismatch", error.to_string()).about(handle)
-            }
-            error @ (MarryError::SeveralForTheKey { .. } | MarryError::NotInChain { .. }) => {
-                Error::invalid(vec![error.into()])
-            }
-        })?;
+        let refused = |error| refusal(error).about(handle);
+        let chain = certificate::marry(certificates, &key.spki).map_err(refused)?;
         let now = self.now();
+        let valid = match validity {
+            Validity::Now => chain.check_validity(now).map_err(refused),
+            Validity::Any => Ok(()),
+        };
         let certificate = stored(handle, &chain, now);
         self.0
             .store
@@ -49,6 +58,7 @@ impl App {
                 {
                     return Ok((request, present));
                 }
+                valid?;
                 let command = Command::Married { fingerprint: hex::encode(certificate.sha256) };
                 let request = transition(tx, &Actor::Principal(principal), handle, command, now)?;
                 tx.insert_certificate(&certificate)?;
@@ -70,6 +80,18 @@ impl App {
             Error::new(Kind::NotFound, "certificate.none", message)
         })
     }
+}
+
+fn refusal(error: MarryError) -> Error {
+    let code = match error {
+        MarryError::PublicKeyMismatch { .. } => "certificate.key-mismatch",
+        MarryError::Expired { .. } => "certificate.expired",
+        MarryError::NotYetValid { .. } => "certificate.not-yet-valid",
+        MarryError::SeveralForTheKey { .. } | MarryError::NotOfACa { .. } | MarryError::NotInChain { .. } => {
+            return Error::invalid(vec![error.into()]);
+        }
+    };
+    Error::new(Kind::Refused, code, error.to_string())
 }
 
 fn stored(request: Handle, chain: &MarriedChain, now: crate::domain::clock::Timestamp) -> Certificate {

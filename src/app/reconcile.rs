@@ -28,6 +28,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::csr;
 use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{Key, KeyState, Purpose};
+use crate::domain::key_quality;
 use crate::domain::signing_request::State;
 use crate::hsm::{self, Destroyed, GeneratedKey, ObjectClass, Token, TokenObject};
 use crate::store::{Attempt, KeyBrief, TokenReport};
@@ -286,11 +287,12 @@ impl App {
     }
 
     /// Takes a whole key that no row explains into the index. Answers whether it is one that we would
-    /// have taken when it was made: an imported or extractable key signs nothing.
+    /// have taken when it was made: an imported, extractable or weak key
+    /// signs nothing.
     async fn recover(&self, token: &Token, id: KeyId, objects: &Found) -> Result<bool, Error> {
         let Some(made) = whole_key(token, id).await? else { return Ok(false) };
         let Some(kind) = csr::kind_of(&made.spki) else { return Ok(false) };
-        if !made.attributes.violations().is_empty() {
+        if !made.attributes.violations().is_empty() || key_quality::check(&made.spki, kind).is_err() {
             return Ok(false);
         }
         let now = self.now();

@@ -13,7 +13,7 @@ pub struct Args {
     /// The configuration file.
     #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "/etc/strongroom/strongroom.toml")]
     pub config: PathBuf,
-    /// Print JSON instead of text.
+    /// Print JSON instead of text, also of a failure.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
@@ -121,12 +121,15 @@ pub enum Csr {
         /// Its handle.
         handle: String,
     },
-    /// Marry a certificate (PEM or DER, its chain in any order) to a pending request.
+    /// Marry a certificate (PEM, DER or PKCS #7, its chain in any order) to a pending request.
     Marry {
         /// The request's handle.
         handle: String,
         /// The certificate; `-` for standard input.
         file: PathBuf,
+        /// Take it even when it has expired or is not valid yet.
+        #[arg(long)]
+        allow_expired: bool,
     },
 }
 
@@ -151,6 +154,9 @@ pub struct NewCsr {
     /// Digest under the signature: sha256, sha384 or sha512.
     #[arg(long)]
     pub digest: Option<String>,
+    /// Padding under an RSA signature: pkcs1 or pss.
+    #[arg(long)]
+    pub padding: Option<String>,
     /// Key usage to ask for, such as `digitalSignature`; may be repeated.
     #[arg(long = "key-usage")]
     pub key_usage: Vec<String>,

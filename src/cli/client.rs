@@ -1,6 +1,8 @@
 //! The client of the native API over the service's Unix socket.
 
+use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -13,6 +15,11 @@ use zeroize::Zeroizing;
 use super::report::Failure;
 use crate::api;
 use crate::config::Config;
+
+/// A service that runs takes a connection at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The service answers everything within 120 s, the longest wait of a create.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Talks to the service of one configuration.
 pub struct Client {
@@ -63,7 +70,7 @@ impl Client {
     /// A call that answers JSON.
     ///
     /// # Errors
-    /// The service cannot be reached, or refuses: its problem document as text.
+    /// The service cannot be reached or does not answer in time, or refuses: its problem document.
     pub fn json<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<(StatusCode, T), Failure> {
         let (status, bytes) = self.bytes(call)?;
         let value = serde_json::from_slice(&bytes)
@@ -76,7 +83,12 @@ impl Client {
     /// # Errors
     /// As for [`Client::json`].
     pub fn bytes(&self, call: Call<'_>) -> Result<(StatusCode, Bytes), Failure> {
-        let (status, bytes) = self.runtime.block_on(self.exchange(call))?;
+        let answer =
+            self.runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(call)).await });
+        let (status, bytes) = answer.map_err(|_| {
+            let (socket, seconds) = (self.socket.display(), ANSWER_TIMEOUT.as_secs());
+            Failure::Unavailable(format!("the service at {socket} did not answer within {seconds} s"))
+        })??;
         if status.is_success() { Ok((status, bytes)) } else { Err(refusal(status, &bytes)) }
     }
 
@@ -84,7 +96,8 @@ impl Client {
         let lost = |error: &dyn std::fmt::Display| {
             Failure::Unavailable(format!("the service at {}: {error}", self.socket.display()))
         };
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| {
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(&self.socket)).await;
+        let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
             let hint = "hint: is `strongroom serve` running with this configuration?";
             Failure::Unavailable(format!(
                 "cannot reach the service at {}: {error}\n{hint}",
@@ -121,20 +134,12 @@ impl Client {
 }
 
 fn refusal(status: StatusCode, bytes: &[u8]) -> Failure {
-    let text = match serde_json::from_slice::<api::Problem>(bytes) {
-        Ok(problem) => text_of(&problem),
-        Err(_) => format!("the service answered {status}"),
-    };
-    match status.as_u16() {
-        429 | 503 | 504 => Failure::Unavailable(text),
-        400..=499 => Failure::Refused(text),
-        _ => Failure::Broken(text),
+    match serde_json::from_slice(bytes) {
+        Ok(problem) => Failure::Problem(Box::new(problem)),
+        // hyper's own refusals of a head have no document.
+        Err(_) if status.is_client_error() => Failure::Refused(format!("the service answered {status}")),
+        Err(_) => Failure::Broken(format!("the service answered {status}")),
     }
-}
-
-fn text_of(problem: &api::Problem) -> String {
-    let csr = problem.csr.as_ref().map(|handle| format!("\nsigning request {handle}"));
-    format!("{} ({}){}", problem.detail, problem.code, csr.unwrap_or_default())
 }
 
 /// Escapes a value for a path or query (RFC 3986 section 2.1): what is not unreserved.
@@ -147,4 +152,21 @@ pub fn escape(text: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_does_not_answer_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("silent.sock");
+        let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let client = Client { runtime, socket, api_key: Zeroizing::new("srk_none".to_owned()) };
+        let failure = client.bytes(Call::new(Method::GET, "/csrs")).unwrap_err();
+        assert!(matches!(&failure, Failure::Unavailable(text) if text.contains("within 150 s")), "{failure}");
+    }
 }

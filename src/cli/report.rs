@@ -8,6 +8,9 @@ use std::process::ExitCode;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
+use serde_json::json;
+
+use crate::api;
 
 /// How a command failed: decides the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +24,9 @@ pub enum Failure {
     /// Not available now: try again.
     #[error("{0}")]
     Unavailable(String),
+    /// Told by the service.
+    #[error("{}", text_of(.0))]
+    Problem(Box<api::Problem>),
 }
 
 impl Failure {
@@ -34,6 +40,18 @@ impl Failure {
             Self::Refused(_) => 1,
             Self::Broken(_) => 2,
             Self::Unavailable(_) => 3,
+            Self::Problem(problem) => match problem.status {
+                429 | 503 | 504 => 3,
+                400..=499 => 1,
+                _ => 2,
+            },
+        }
+    }
+
+    fn document(&self) -> serde_json::Value {
+        match self {
+            Self::Problem(problem) => json!(problem),
+            Self::Refused(text) | Self::Broken(text) | Self::Unavailable(text) => json!({ "error": text }),
         }
     }
 }
@@ -81,9 +99,18 @@ impl Report {
 
     /// Prints a failure on stderr and gives the exit code.
     pub fn failure(&self, failure: &Failure) -> ExitCode {
-        let _ = writeln!(io::stderr(), "error: {failure}");
+        if self.json {
+            say(format_args!("{:#}", failure.document()));
+        } else {
+            say(format_args!("error: {failure}"));
+        }
         ExitCode::from(failure.exit_code())
     }
+}
+
+fn text_of(problem: &api::Problem) -> String {
+    let csr = problem.csr.as_ref().map(|handle| format!("\nsigning request {handle}"));
+    format!("{} ({}){}", problem.detail, problem.code, csr.unwrap_or_default())
 }
 
 /// Says something on stderr.

@@ -30,7 +30,7 @@ pub struct Config {
 /// One token.
 #[derive(Clone, Debug)]
 pub struct TokenConfig {
-    /// What its module needs.
+    /// What its module needs, with the key kinds of the configuration.
     pub profile: Profile,
     /// The module, when it is not where the profile says.
     pub module: Option<PathBuf>,
@@ -131,12 +131,18 @@ impl TokenConfig {
                 "`tokens.{name}`: needs `label` or `serial`; slot numbers are not stable and not used"
             ));
         }
-        let profile =
+        let mut profile =
             load_profile(&spec.profile, base).map_err(|e| format!("`tokens.{name}.profile`: {e}"))?;
         if let Some(sessions) = spec.sessions
             && !(1..=64).contains(&sessions)
         {
             return Err(format!("`tokens.{name}.sessions`: must be 1 to 64, is {sessions}"));
+        }
+        if let Some(keys) = spec.keys {
+            if keys.is_empty() {
+                return Err(format!("`tokens.{name}.keys`: must name at least one key kind"));
+            }
+            profile.keys = keys;
         }
         Ok(Self {
             profile,
@@ -220,6 +226,12 @@ mod tests {
     }
 
     #[test]
+    fn key_kinds_of_the_file_take_the_place_of_those_of_the_profile() {
+        let config = load(&format!("{SMALLEST}keys = [\"rsa-8192\"]\n")).unwrap();
+        assert_eq!(config.tokens["main"].profile.keys, ["rsa-8192".parse().unwrap()]);
+    }
+
+    #[test]
     fn a_typo_is_told_with_its_line() {
         let error = load(&SMALLEST.replace("label", "lable")).unwrap_err();
         assert!(error.contains("line 4") && error.contains("lable"), "{error}");
@@ -237,6 +249,8 @@ mod tests {
             (&SMALLEST.replace("[tokens", "[http]\nlisten = \"0.0.0.0:80\"\n[tokens"), "loopback"),
             (&SMALLEST.replace("version = 1", "version = 1\ndefault_token = \"other\""), "[tokens.other]"),
             (&format!("{SMALLEST}sessions = 0\n"), "1 to 64"),
+            (&format!("{SMALLEST}keys = []\n"), "at least one key kind"),
+            (&format!("{SMALLEST}keys = [\"rsa-1024\"]\n"), "`rsa-1024` is not a known key kind"),
         ];
         for (text, expected) in cases {
             let error = load(text).unwrap_err();

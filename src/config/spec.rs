@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::domain::algorithm::KeyKind;
+
 /// Every default, with its reason.
 pub mod defaults {
     /// Loopback: plain HTTP leaves the machine only through something that adds TLS.
@@ -64,6 +66,8 @@ pub struct TokenSpec {
     pub hardware: bool,
     /// Parallel sessions; overrides the profile.
     pub sessions: Option<usize>,
+    /// Key kinds; overrides the profile.
+    pub keys: Option<Vec<KeyKind>>,
 }
 
 #[derive(Deserialize)]

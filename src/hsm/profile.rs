@@ -40,8 +40,10 @@ pub struct Profile {
     pub deadlines: Deadlines,
     /// The key kinds it may make, if C_GetMechanismList agrees.
     pub keys: Vec<KeyKind>,
-    /// Who computes the digest under an RSA signature.
+    /// Who computes the digest under an RSA signature with PKCS #1 v1.5 padding.
     pub rsa_hashed_by: HashedBy,
+    /// Who computes the digest under an RSA-PSS signature.
+    pub rsa_pss_hashed_by: HashedBy,
     /// Who computes the digest under an ECDSA signature.
     pub ecdsa_hashed_by: HashedBy,
     /// Departures from the templates that every token gets.
@@ -55,7 +57,7 @@ pub struct Deadlines {
     pub start: Duration,
     /// C_SignInit and C_Sign.
     pub sign: Duration,
-    /// C_GenerateKeyPair of an EC key.
+    /// C_GenerateKeyPair of an EC or Edwards key.
     pub generate_ec: Duration,
     /// C_GenerateKeyPair of an RSA key.
     pub generate_rsa: Duration,
@@ -67,9 +69,9 @@ pub struct Deadlines {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HashedBy {
-    /// The token: CKM_SHA256_RSA_PKCS, CKM_ECDSA_SHA256 and their siblings.
+    /// The token: CKM_SHA256_RSA_PKCS, CKM_SHA256_RSA_PKCS_PSS, CKM_ECDSA_SHA256 and their siblings.
     Token,
-    /// The worker: CKM_RSA_PKCS over a DigestInfo, CKM_ECDSA over the digest.
+    /// The worker: CKM_RSA_PKCS over a DigestInfo, CKM_RSA_PKCS_PSS and CKM_ECDSA over the digest.
     Worker,
 }
 
@@ -203,6 +205,7 @@ struct DeadlinesSpec {
 struct AlgorithmsSpec {
     keys: Vec<KeyKind>,
     rsa_hashed_by: HashedBy,
+    rsa_pss_hashed_by: HashedBy,
     ecdsa_hashed_by: HashedBy,
 }
 
@@ -233,6 +236,7 @@ impl TryFrom<ProfileSpec> for Profile {
             },
             keys: spec.algorithms.keys,
             rsa_hashed_by: spec.algorithms.rsa_hashed_by,
+            rsa_pss_hashed_by: spec.algorithms.rsa_pss_hashed_by,
             ecdsa_hashed_by: spec.algorithms.ecdsa_hashed_by,
             quirks: spec.quirks,
         })
@@ -251,6 +255,8 @@ mod tests {
     use super::*;
 
     const SOFTHSM2: &str = include_str!("../../hsm-profiles/softhsm2.toml");
+    const KEYS: &str =
+        r#"keys = ["rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384", "ec-p521", "ed25519"]"#;
 
     #[test]
     fn every_shipped_profile_is_one_and_has_its_name() {
@@ -288,7 +294,7 @@ mod tests {
         for (from, to, field) in [
             ("count = 4", "count = 0", "sessions.count"),
             ("sign_ms = 5000", "sign_ms = 0", "deadlines.sign_ms"),
-            (r#"["rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384"]"#, "[]", "algorithms.keys"),
+            (KEYS, "keys = []", "algorithms.keys"),
         ] {
             let error = Profile::from_toml(&SOFTHSM2.replace(from, to)).unwrap_err().to_string();
             assert!(error.starts_with(field), "{error}");

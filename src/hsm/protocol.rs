@@ -176,7 +176,7 @@ impl Class {
     pub(super) fn of_generation(kind: KeyKind) -> Self {
         match kind.material() {
             KeyMaterial::Rsa { .. } => Self::GenerateRsa,
-            KeyMaterial::Ec { .. } => Self::GenerateEc,
+            KeyMaterial::Ec { .. } | KeyMaterial::Edwards { .. } => Self::GenerateEc,
         }
     }
 

@@ -46,6 +46,13 @@ impl Failure {
         }))
     }
 
+    /// The same, naming a field that breaks a rule.
+    #[must_use]
+    pub fn with_field(mut self, invalid: Invalid) -> Self {
+        self.0.invalid.push(invalid);
+        self
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.0.status

@@ -2,6 +2,7 @@
 //!
 //! - [`listen`]: the accept loop over TCP and the Unix socket
 //! - [`permit`]: authorised before the body is read
+//! - [`uninterrupted`]: what a client who hangs up does not interrupt
 //! - [`error`]: the only table from kinds to statuses
 //! - [`rest`]: the native API
 //! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential
@@ -12,6 +13,8 @@ mod ops;
 pub mod permit;
 mod request_id;
 pub mod rest;
+pub mod uninterrupted;
+mod write_timeout;
 
 use axum::Router;
 use utoipa::openapi::OpenApi;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::error::Failure;
 use super::{BODY_LIMIT, Context};
 use crate::auth::Principal;
+use crate::domain::invalid::Invalid;
 
 /// A body must have arrived after so long: a client that trickles holds a connection, not a handler.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -82,7 +83,8 @@ impl PermittedBody {
     /// The body as JSON.
     ///
     /// # Errors
-    /// 415 for another content type; 400 with line and column for what is not such a document.
+    /// 415 for another content type; 400 for what is not such a document, with line and column, and
+    /// with the field that is unknown or of another type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         if let Some(given) = &self.content_type {
             let essence = given.split(';').next().unwrap_or_default().trim();
@@ -96,10 +98,25 @@ impl PermittedBody {
             let detail = "the body: an object is expected, not a list";
             return Err(Failure::new(StatusCode::BAD_REQUEST, "body.invalid", detail));
         }
-        serde_json::from_slice(&self.bytes).map_err(|error| {
-            Failure::new(StatusCode::BAD_REQUEST, "body.invalid", format!("the body: {error}"))
-        })
+        let mut json = serde_json::Deserializer::from_slice(&self.bytes);
+        let document = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            no_such_document(Some(path).filter(|path| path != "."), &error.into_inner())
+        })?;
+        json.end().map_err(|error| no_such_document(None, &error))?;
+        Ok(document)
     }
+}
+
+/// Names the field where it is one field that is wrong, not the JSON itself.
+fn no_such_document(path: Option<String>, error: &serde_json::Error) -> Failure {
+    let failure =
+        |detail: String| Failure::new(StatusCode::BAD_REQUEST, "body.invalid", format!("the body: {detail}"));
+    let Some(field) = path.filter(|_| error.is_data()) else { return failure(error.to_string()) };
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    let reason = text.strip_suffix(&place).unwrap_or(&text);
+    failure(format!("{field}: {text}")).with_field(Invalid::new(field, reason))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

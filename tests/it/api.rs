@@ -138,11 +138,26 @@ fn a_csr_is_shown_as_json_der_or_pem() {
     let der = show("application/pkcs10").expect(200);
     assert_eq!(der.header("content-type"), Some("application/pkcs10"));
     assert_eq!(openssl::pem_of(&der.bytes), pem);
-    for accept in ["application/x-pem-file", "text/plain, application/json;q=0.1"] {
+    for (accept, media_type) in [
+        ("application/x-pem-file", "application/x-pem-file"),
+        ("text/plain, application/json;q=0.1", "text/plain"),
+    ] {
         let shown = show(accept).expect(200);
-        assert_eq!(shown.header("content-type"), Some("application/x-pem-file"), "{accept}");
+        assert_eq!(shown.header("content-type"), Some(media_type), "{accept}");
         assert_eq!(shown.bytes, pem.as_bytes(), "{accept}");
     }
+    for (accept, media_type) in [
+        ("application/octet-stream", "application/octet-stream"),
+        ("application/json;q=0, */*", "application/pkcs10"),
+    ] {
+        let shown = show(accept).expect(200);
+        assert_eq!(shown.header("content-type"), Some(media_type), "{accept}");
+        assert_eq!(shown.bytes, der.bytes, "{accept}");
+    }
+    for shown in [json, der, show("text/plain")] {
+        assert_eq!(shown.header("vary"), Some("accept"), "{shown:?}");
+    }
+    show("application/json;q=0").problem(406, "accept.not-offered");
     let problem = show("image/png").problem(406, "accept.not-offered");
     assert!(problem["detail"].as_str().unwrap().contains("application/pkcs10"), "{problem}");
 }
@@ -155,14 +170,15 @@ fn a_list_is_filtered_by_status_name_and_kind() {
     let shop = make(json!({ "subject": "CN=Shop.example.com", "key": { "kind": "ec-p384" } }));
     let mail = make(json!({ "subject": "CN=mail", "sans": ["DNS:shop.example.org", "email:ops@b.example"] }));
     let percent = make(json!({ "subject": "CN=50% off" }));
+    let sigma = make(json!({ "subject": "CN=\u{39f}\u{3a3}\u{391}" }));
     let gone = make(p256("shop.gone.example"));
     service.delete(&format!("/csrs/{gone}")).expect(200);
 
-    let cases: [(&str, &[&String]); 14] = [
-        ("", &[&gone, &percent, &mail, &shop]),
-        ("?order=oldest", &[&shop, &mail, &percent, &gone]),
+    let cases: [(&str, &[&String]); 15] = [
+        ("", &[&gone, &sigma, &percent, &mail, &shop]),
+        ("?order=oldest", &[&shop, &mail, &percent, &sigma, &gone]),
         ("?status=cancelled", &[&gone]),
-        ("?status=pending,cancelled&order=oldest", &[&shop, &mail, &percent, &gone]),
+        ("?status=pending,cancelled&order=oldest", &[&shop, &mail, &percent, &sigma, &gone]),
         ("?status=issued", &[]),
         ("?name=shop.example", &[&mail, &shop]),
         ("?name=SHOP.EXAMPLE.C", &[&shop]),
@@ -171,6 +187,8 @@ fn a_list_is_filtered_by_status_name_and_kind() {
         ("?name=50%25", &[&percent]),
         ("?name=5%25", &[]),
         ("?name=%25", &[]),
+        // A capital sigma that ends the prefix does not end the word.
+        ("?name=%CE%9F%CE%A3", &[&sigma]),
         ("?kind=ec-p384", &[&shop]),
         ("?name=shop&status=pending&kind=ec-p256", &[&mail]),
     ];
@@ -275,9 +293,10 @@ fn a_client_that_does_not_wait_is_told_where_to_look() {
     let appliance = Appliance::with_chaos();
     let service = appliance.start_ready();
     appliance.chaos_rules("C_GenerateKeyPair every sleep-ms=700");
-    for preference in ["respond-async", "wait=0"] {
+    for preference in ["respond-async", "wait=0", "respond-async, wait=0"] {
         let accepted = service.post_with("/csrs", &[("prefer", preference)], &p256("slow.example.com"));
         let accepted = accepted.expect(202);
+        assert_eq!(accepted.header("preference-applied"), Some(preference));
         let location = format!("/{}", accepted.header("location").unwrap());
         assert_eq!(accepted.json()["status"], "intent", "{preference}");
         assert_eq!(accepted.json()["csr"], Value::Null);
@@ -286,6 +305,27 @@ fn a_client_that_does_not_wait_is_told_where_to_look() {
         service.await_that("the CSR is made", || service.get(&location).json()["status"] == "pending");
         openssl::verified_text(service.get(&location).json()["csr"].as_str().unwrap());
     }
+}
+
+#[test]
+fn a_client_that_waits_a_little_is_told_what_was_honoured() {
+    let appliance = Appliance::with_chaos();
+    let service = appliance.start_ready();
+    appliance.chaos_rules("C_GenerateKeyPair every sleep-ms=300");
+    for (preferences, applied) in [
+        ("respond-async, wait=60", Some("wait=60")),
+        ("wait=60, wait=0", Some("wait=60")),
+        ("wait=600", Some("wait=120")),
+        ("return=minimal, wait=soon", None),
+    ] {
+        let made = service.post_with("/csrs", &[("prefer", preferences)], &p256("a.example.com"));
+        let made = made.expect(201);
+        assert_eq!(made.header("preference-applied"), applied, "{preferences}");
+    }
+    let key = service.create("a.example.com")["key"]["handle"].clone();
+    let renewal = json!({ "subject": "CN=a", "key": { "handle": key } });
+    let made = service.post_with("/csrs", &[("prefer", "respond-async")], &renewal).expect(201);
+    assert_eq!(made.header("preference-applied"), None, "it was answered in time");
 }
 
 /// The subjects on each page of a list, following the cursor to its end.

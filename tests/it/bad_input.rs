@@ -62,7 +62,7 @@ fn a_key_that_is_not_offered_is_told_with_what_is() {
             body(json!({ "kind": "rsa-1024" })),
             "key.kind",
             None,
-            "known are rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384",
+            "known are rsa-2048, rsa-3072, rsa-4096, rsa-6144, rsa-8192, ec-p256, ec-p384, ec-p521, ed25519",
         ),
         (body(json!({ "token": "spare" })), "key.token", None, "there is no token `spare`; there are main"),
         (
@@ -74,6 +74,14 @@ fn a_key_that_is_not_offered_is_told_with_what_is() {
         (body(json!({ "handle": "no-handle" })), "key.handle", None, "handle"),
         (json!({ "subject": "CN=a", "digest": "sha1" }), "digest", None, "sha256, sha384 or sha512"),
         (json!({ "subject": "CN=a", "digest": "sha512" }), "digest", None, "ec-p256 keys sign with sha256"),
+        (json!({ "subject": "CN=a", "padding": "pss" }), "padding", None, "ec-p256 keys have no padding"),
+        (json!({ "subject": "CN=a", "padding": "oaep" }), "padding", None, "must be pkcs1 or pss"),
+        (
+            json!({ "subject": "CN=a", "key": { "kind": "ed25519" }, "digest": "sha512" }),
+            "digest",
+            None,
+            "ed25519 keys sign the message itself; leave the digest out",
+        ),
     ]);
 }
 
@@ -122,7 +130,7 @@ fn every_broken_rule_is_told_at_once() {
 fn an_algorithm_that_the_token_lacks_is_refused_with_the_list() {
     let appliance = Appliance::new();
     let shipped = include_str!("../../hsm-profiles/softhsm2.toml");
-    let all = r#"keys = ["rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384"]"#;
+    let all = r#"keys = ["rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384", "ec-p521", "ed25519"]"#;
     assert!(shipped.contains(all));
     appliance.write_private("profile.toml", &shipped.replace(all, r#"keys = ["rsa-2048", "ec-p256"]"#));
     let config = appliance.config_text().replace("\"softhsm2\"", "\"profile.toml\"");
@@ -140,23 +148,44 @@ fn a_body_that_is_no_such_document_is_told_with_its_line() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();
     let deep = format!("{{\"subject\": {}", "[".repeat(5000));
-    let cases: [(&str, &str); 9] = [
-        ("{\n  \"subjct\": \"CN=a\"\n}", "unknown field `subjct`, expected one of `subject`, `sans`"),
-        (r#"{"key": {"size": 2048}}"#, "unknown field `size`, expected one of `kind`, `token`, `handle`"),
-        ("{\n\"subject\": \"CN=a\",\n}", "line 3 column 1"),
-        ("{", "EOF while parsing an object at line 1 column 1"),
-        ("", "EOF while parsing"),
-        (r#"{"sans": "DNS:a"}"#, "invalid type: string \"DNS:a\", expected a sequence at line 1 column 16"),
-        (r#"{"subject": 5}"#, "a subject is a text such as CN=www.example.com, or a list of RDNs"),
-        (r#"["CN=a"]"#, "an object is expected, not a list"),
-        (&deep, "recursion limit"),
+    let syntax = None;
+    let cases: [(&str, Option<&str>, &str); 12] = [
+        (
+            "{\n  \"subjct\": \"CN=a\"\n}",
+            Some("subjct"),
+            "unknown field `subjct`, expected one of `subject`, `sans`",
+        ),
+        (
+            r#"{"key": {"size": 2048}}"#,
+            Some("key.size"),
+            "unknown field `size`, expected one of `kind`, `token`, `handle`",
+        ),
+        ("{\n\"subject\": \"CN=a\",\n}", syntax, "line 3 column 1"),
+        ("{", syntax, "EOF while parsing an object at line 1 column 1"),
+        ("", syntax, "EOF while parsing"),
+        ("{} {}", syntax, "trailing characters at line 1 column 4"),
+        ("5", syntax, "invalid type: integer `5`, expected struct"),
+        (
+            r#"{"sans": "DNS:a"}"#,
+            Some("sans"),
+            "invalid type: string \"DNS:a\", expected a sequence at line 1 column 16",
+        ),
+        (r#"{"sans": ["DNS:a", 5]}"#, Some("sans[1]"), "invalid type: integer `5`, expected a string"),
+        (r#"{"subject": 5}"#, Some("subject"), "a subject is a text such as CN=www.example.com, or a list"),
+        (r#"["CN=a"]"#, syntax, "an object is expected, not a list"),
+        (&deep, syntax, "recursion limit"),
     ];
-    for (body, expected) in cases {
+    for (body, field, expected) in cases {
         let reply = service.request("POST", "/csrs", &JSON, Some(body.as_bytes()));
         let problem = reply.problem(400, "body.invalid");
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(expected), "no `{expected}` in `{detail}`");
         assert!(detail.len() < 1000, "{detail}");
+        assert_eq!(problem["errors"][0]["field"].as_str(), field, "{problem:#}");
+        if let Some(field) = field {
+            let reason = problem["errors"][0]["reason"].as_str().unwrap();
+            assert!(detail.starts_with(&format!("the body: {field}: {reason} at line ")), "{problem:#}");
+        }
     }
 }
 
@@ -321,6 +350,19 @@ fn a_malformed_handle_is_told() {
         }
     }
     service.get("/csrs/%FF").problem(400, "request.malformed");
+    for (method, path) in [
+        ("GET", "/csrs/%FF"),
+        ("DELETE", "/csrs/%FF"),
+        ("POST", "/csrs/%FF/retire"),
+        ("PUT", "/csrs/%FF/certificate"),
+        ("GET", "/csrs/%FF/certificate"),
+        ("GET", "/keys/%FF"),
+        ("DELETE", "/keys/%FF"),
+        ("GET", "/tokens/%FF/slots"),
+    ] {
+        let anonymous = service.request(method, path, &[("authorization", "")], None);
+        anonymous.problem(401, "auth.unauthenticated");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rcgen::{
 use serde_json::Value;
 
 use crate::harness::{Appliance, Reply, Service};
+use crate::openssl;
 
 const PEM: &str = "application/x-pem-file";
 const DER: &str = "application/pkix-cert";
@@ -62,6 +63,62 @@ fn a_chain_is_put_in_order_whatever_order_it_comes_in() {
 }
 
 #[test]
+fn the_pkcs7_that_openssl_writes_is_married_with_its_chain() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    let root = Ca::new("Root CA");
+    let intermediate = root.subordinate("Issuing CA");
+    for form in ["PEM", "DER"] {
+        let csr = service.create("a.example.com");
+        let certificate = intermediate.issue(text(&csr["csr"]));
+        let all = [&root.certificate, &certificate, &intermediate.certificate].map(Certificate::pem).concat();
+        let message = openssl::pkcs7(&all, form);
+        let married = marry(&service, &csr, "application/pkcs7-mime", &message).expect(200).json();
+        assert_eq!(married["certificate"], normal(&certificate));
+        let chain = [normal(&intermediate.certificate), normal(&root.certificate)];
+        assert_eq!(married["chain"], serde_json::json!(chain), "{form}");
+    }
+}
+
+#[test]
+fn a_certificate_out_of_its_time_is_refused_unless_asked_for() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    let ca = Ca::new("Example CA");
+    let day = rcgen::date_time_ymd;
+    for (code, from, to) in [
+        ("certificate.expired", day(2020, 1, 1), day(2021, 1, 1)),
+        ("certificate.not-yet-valid", day(2039, 1, 1), day(2040, 1, 1)),
+    ] {
+        let csr = service.create("a.example.com");
+        let certificate = ca.issue_with(text(&csr["csr"]), |params| {
+            (params.not_before, params.not_after) = (from, to);
+        });
+        let path = certificate_path(&csr);
+        let send = |query: &str| service.put(&format!("{path}{query}"), DER, certificate.der());
+        for query in ["", "?allow_expired=false"] {
+            let problem = send(query).problem(422, code);
+            assert_eq!(problem["csr"], csr["handle"]);
+        }
+        send("?allow_expired=perhaps").problem(400, "query.invalid");
+        let married = send("?allow_expired=true").expect(200).json();
+        // It is married now: sent again it changes nothing, whatever the time.
+        assert_eq!(send("").expect(200).json(), married);
+    }
+
+    let csr = service.create("b.example.com");
+    let certificate = ca.issue_with(text(&csr["csr"]), |params| params.not_after = day(2000, 1, 1));
+    appliance.write_private("b.pem", &certificate.pem());
+    let file = appliance.path("b.pem");
+    let arguments = ["csr", "marry", text(&csr["handle"]), file.to_str().unwrap()];
+    let refused = appliance.cli(&arguments);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("has expired"), "{refused:?}");
+    let married = appliance.cli(&[&arguments[..], &["--allow-expired"]].concat());
+    assert!(married.status.success(), "{married:?}");
+}
+
+#[test]
 fn a_married_certificate_is_shown_as_json_der_and_pem() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();
@@ -80,7 +137,8 @@ fn a_married_certificate_is_shown_as_json_der_and_pem() {
     assert_eq!(der.bytes, certificate.der().as_ref());
     for accept in ["application/pem-certificate-chain", "application/x-pem-file", "text/plain"] {
         let pem = show(accept).expect(200);
-        assert_eq!(pem.header("content-type"), Some("application/pem-certificate-chain"), "{accept}");
+        assert_eq!(pem.header("content-type"), Some(accept));
+        assert_eq!(pem.header("vary"), Some("accept"));
         let expected = format!("{}{}", normal(&certificate), normal(&ca.certificate));
         assert_eq!(String::from_utf8(pem.bytes).unwrap(), expected, "{accept}");
     }
@@ -149,7 +207,7 @@ fn what_is_no_certificate_is_named_for_what_it_is() {
         (cut.as_bytes(), Some(0), "no END line"),
         (private.as_bytes(), Some(0), "this is a private key"),
         (text(&csr["csr"]).as_bytes(), Some(0), "this is a CSR"),
-        (b"-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n", Some(0), "openssl pkcs7 -print_certs"),
+        (b"-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n", Some(0), "is not a certificate"),
     ];
     for (body, position, reason) in cases {
         let problem = marry(&service, &csr, PEM, body).problem(400, "input.invalid");
@@ -212,8 +270,13 @@ impl Ca {
 
     /// The certificate for a CSR.
     pub fn issue(&self, csr: &str) -> Certificate {
+        self.issue_with(csr, |params| params.not_after = rcgen::date_time_ymd(2040, 1, 1))
+    }
+
+    /// The certificate for a CSR, changed before it is signed.
+    pub fn issue_with(&self, csr: &str, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
         let mut request = CertificateSigningRequestParams::from_pem(csr).unwrap();
-        request.params.not_after = rcgen::date_time_ymd(2040, 1, 1);
+        change(&mut request.params);
         request.params.serial_number = Some(rcgen::SerialNumber::from_slice(&random_serial()));
         request.signed_by(&self.issuer).unwrap()
     }

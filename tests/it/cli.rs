@@ -1,9 +1,11 @@
 //! The command line: what it prints, how it ends, and where a PIN may come from.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Output, Stdio};
+use std::thread::JoinHandle;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::certificates::Ca;
 use crate::harness::{Appliance, BINARY, PIN, Service};
@@ -199,6 +201,57 @@ fn the_exit_code_tells_what_to_do() {
 }
 
 #[test]
+fn failures_for_machines_are_json_too() {
+    let appliance = Appliance::new();
+    let failure = |code: i32, args: &[&str]| -> Value {
+        let output = appliance.cli(&[args, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert_eq!(output.stdout, b"");
+        serde_json::from_slice(&output.stderr).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    };
+    let not_running = failure(3, &["csr", "list"]);
+    assert!(not_running["error"].as_str().unwrap().contains("cannot read the API key file"), "{not_running}");
+    let service = appliance.start_ready();
+    let mut problem = failure(1, &["csr", "new", "--subject", "CN=a,O"]);
+    let mut told = service.post("/csrs", &json!({ "subject": "CN=a,O" })).json();
+    for document in [&mut problem, &mut told] {
+        assert!(document["request_id"].take().is_string());
+    }
+    assert_eq!(problem, told);
+    assert_eq!(failure(1, &["key", "show", UNKNOWN])["code"], "not-found");
+    let broken = failure(2, &["--config", "/nowhere.toml", "check-config"]);
+    assert_eq!(
+        broken,
+        json!({ "error": "cannot read /nowhere.toml: No such file or directory (os error 2)" })
+    );
+}
+
+#[test]
+fn a_request_that_ends_without_a_csr_is_no_success() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start_ready();
+    let mut csr = service.create("a.example.com");
+    service.stop();
+    let handle = csr["handle"].as_str().unwrap().to_owned();
+    csr["csr"] = Value::Null;
+    let in_state = |state: &str| {
+        let mut csr = csr.clone();
+        csr["status"] = json!(state);
+        csr
+    };
+    for (state, code) in [("cancelled", 1), ("failed", 2), ("quarantined", 2)] {
+        let answers = vec![(202, in_state("intent")), (200, in_state("generated")), (200, in_state(state))];
+        let fake = fake_service(&appliance, answers);
+        let ended = appliance.cli(&["csr", "new", "--subject", "CN=a"]);
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(code), "{state}: {said}");
+        assert!(said.contains(&format!("signing request {handle} is {state}")), "{said}");
+        assert_eq!(ended.stdout, b"", "{state}");
+        fake.join().unwrap();
+    }
+}
+
+#[test]
 fn a_token_is_made_in_a_free_slot_and_only_once() {
     let appliance = Appliance::without_token();
     appliance.write_private("so-pin", "security-officer");
@@ -323,6 +376,34 @@ fn secrets_are_in_no_output() {
 fn done(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// In place of the service: gives these answers, one per connection, whatever is asked.
+fn fake_service(appliance: &Appliance, answers: Vec<(u16, Value)>) -> JoinHandle<()> {
+    let socket = appliance.data("strongroom.sock");
+    let _ = std::fs::remove_file(&socket);
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for (status, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = BufReader::new(stream.try_clone().unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                asked.read_line(&mut line).unwrap();
+                match line.trim().split_once(": ") {
+                    Some(("content-length", value)) => length = value.parse().unwrap(),
+                    None if line.trim().is_empty() => break,
+                    _ => {}
+                }
+            }
+            asked.read_exact(&mut vec![0; length]).unwrap();
+            let body = body.to_string();
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} Fake\r\nContent-Length: {length}\r\n\r\n");
+            stream.write_all((head + &body).as_bytes()).unwrap();
+        }
+    })
 }
 
 fn made(service: &Service<'_>) -> String {

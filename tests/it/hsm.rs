@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use secrecy::SecretString;
 use strongroom::domain::algorithm::KeyKind;
 use strongroom::domain::key::EvidenceLevel;
-use strongroom::hsm::{self, Destroyed, InitToken, Kind, ObjectClass, Selector};
+use strongroom::hsm::{self, Destroyed, InitToken, Kind, ObjectClass, Profile, Selector};
 
 fn kind(name: &str) -> KeyKind {
     name.parse().unwrap()
@@ -21,8 +21,8 @@ async fn every_kind_is_made_read_back_and_signs_with_every_scheme() {
     let rig = Rig::with_token("all");
     let (hsm, token) = rig.start(rig.spec("all"));
     let info = up(&token).await;
-    assert_eq!(info.algorithms, KeyKind::all().collect::<Vec<_>>());
-    for (n, kind) in (1..).zip(KeyKind::all()) {
+    assert_eq!(info.algorithms, Profile::shipped("softhsm2").unwrap().keys);
+    for (n, kind) in (1..).zip(info.algorithms.iter().copied()) {
         let made = token.generate(key_id(n), format!("key {n}"), kind).await.unwrap();
         assert_eq!(made.attributes.violations(), Vec::<String>::new(), "{kind}");
         assert_eq!(token.read_back(key_id(n)).await.unwrap(), made);

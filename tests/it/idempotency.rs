@@ -1,5 +1,7 @@
 //! A create that is sent twice makes one key.
 
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 use serde_json::{Value, json};
@@ -85,20 +87,48 @@ fn a_create_that_was_accepted_stays_accepted() {
 fn what_a_client_did_wrong_stays_wrong() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();
-    for (key, body, status) in [
-        ("bad-name", json!({ "subject": "CN=a,O" }), 400),
-        ("bad-field", json!({ "subjct": "CN=a" }), 400),
-        (
-            "bad-key",
-            json!({ "subject": "CN=a", "key": { "handle": "019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11" } }),
-            404,
-        ),
-    ] {
+    for (key, body, status) in
+        [("bad-name", json!({ "subject": "CN=a,O" }), 400), ("bad-field", json!({ "subjct": "CN=a" }), 400)]
+    {
         let first = create(&service, key, &body).expect(status);
         assert_eq!(first.json()["request_id"], first.header("x-request-id").unwrap());
         let again = create(&service, key, &body).expect(status);
         assert_same(&first, &again);
     }
+}
+
+#[test]
+fn what_only_the_moment_refuses_may_go_well_later() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start_ready();
+    let key = service.create("a.example.com")["key"]["handle"].clone();
+    let id = service.get(&format!("/keys/{}", key.as_str().unwrap())).json()["id"].clone();
+    let renewal = json!({ "subject": "CN=b", "key": { "handle": key } });
+    service.stop();
+    let token = appliance.path("softhsm");
+    let copy = appliance.path("copy");
+    copy_tree(&token, &copy);
+    for kind in ["privkey", "pubkey"] {
+        let output =
+            appliance.pkcs11_tool(&["--delete-object", "--type", kind, "--id", id.as_str().unwrap()]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    let mut service = appliance.start_ready();
+    create(&service, "renewal", &renewal).problem(409, "key.state");
+    let unknown = json!({ "handle": "019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11" });
+    let unknown = json!({ "subject": "CN=a", "key": unknown });
+    let [first, again] = [(); 2].map(|()| create(&service, "unknown", &unknown).problem(404, "not-found"));
+    assert_ne!(first["request_id"], again["request_id"], "asked again");
+    let text = [("content-type", "text/plain"), ("idempotency-key", "typo")];
+    let body = p256("c.example.com");
+    service.request("POST", "/csrs", &text, Some(body.to_string().as_bytes())).expect(415);
+    create(&service, "typo", &body).expect(201);
+
+    service.stop();
+    std::fs::remove_dir_all(&token).unwrap();
+    std::fs::rename(&copy, &token).unwrap();
+    let service = appliance.start_ready();
+    create(&service, "renewal", &renewal).expect(201);
 }
 
 #[test]
@@ -114,6 +144,11 @@ fn a_malformed_idempotency_key_is_refused() {
 
 fn create(service: &Service<'_>, key: &str, body: &Value) -> Reply {
     service.post_with("/csrs", &[("idempotency-key", key)], body)
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    let output = Command::new("cp").arg("-a").args([from, to]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[track_caller]

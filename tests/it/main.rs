@@ -12,12 +12,14 @@ mod api;
 mod bad_input;
 mod certificates;
 mod cli;
+mod connections;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod faults;
 mod harness;
 mod hsm;
 mod idempotency;
+mod kinds;
 mod ledger;
 mod network_hsm;
 mod openapi;

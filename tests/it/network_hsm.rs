@@ -34,15 +34,19 @@ async fn keys_are_made_in_a_network_hsm_and_their_csrs_verify() {
     let service = appliance.start_ready();
 
     let serial = hsm.serial().await;
-    for kind in ["ec-p256", "rsa-2048"] {
-        let made = service.post("/csrs", &new_key(kind)).expect(201).json();
+    for (kind, padding) in
+        [("ec-p256", None), ("ec-p521", None), ("rsa-2048", None), ("rsa-2048", Some("pss"))]
+    {
+        let mut body = new_key(kind);
+        body["padding"] = json!(padding);
+        let made = service.post("/csrs", &body).expect(201).json();
         openssl::verified_text(pem(&made));
         let uri = made["key"]["uri"].as_str().unwrap();
         assert!(uri.contains(&format!("token={LABEL};")) && uri.contains(&serial), "{uri}, not {serial}");
         // Declared to be hardware; but the token behind the network says what it is.
         assert_eq!(made["evidence"]["level"], "E0");
     }
-    assert_eq!(private_keys(&appliance), 3, "the two and the sentinel");
+    assert_eq!(private_keys(&appliance), 5, "the four and the sentinel");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! OpenSSL's opinion of a CSR: a reader and verifier that shares nothing with ours.
+//! OpenSSL's opinion of a CSR or a key: a reader and verifier that shares nothing with ours.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -29,6 +29,32 @@ pub fn public_key(csr: &str) -> String {
 #[track_caller]
 pub fn pem_of(der: &[u8]) -> String {
     stdout(&run(&["req", "-inform", "DER"], der))
+}
+
+/// The certificates as PKCS #7, `PEM` or `DER`.
+#[track_caller]
+pub fn pkcs7(certificates: &str, form: &str) -> Vec<u8> {
+    let args = ["crl2pkcs7", "-nocrl", "-certfile", "/dev/stdin", "-outform", form];
+    let output = run(&args, certificates.as_bytes());
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+/// The SubjectPublicKeyInfo in DER, from PEM.
+#[track_caller]
+pub fn spki(public_key: &str) -> Vec<u8> {
+    let output = run(&["pkey", "-pubin", "-outform", "DER"], public_key.as_bytes());
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+/// The SubjectPublicKeyInfo of a new RSA key.
+#[track_caller]
+pub fn new_rsa_key(bits: u32) -> Vec<u8> {
+    let pair = run(&["genrsa", &bits.to_string()], b"");
+    let output = run(&["rsa", "-pubout", "-outform", "DER"], &pair.stdout);
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
 }
 
 fn req(args: &[&str], csr: &str) -> Output {

@@ -8,9 +8,9 @@ use crate::app::tokens::evidence;
 use crate::app::transition::transition;
 use crate::app::{App, Error, Kind, failpoint};
 use crate::domain::audit::Actor;
-use crate::domain::csr;
 use crate::domain::id::Handle;
 use crate::domain::key::{Key, KeyState, Purpose};
+use crate::domain::key_quality;
 use crate::domain::signing_request::{Command, SigningRequest};
 use crate::hsm::{self, GeneratedKey, Token};
 use crate::store::{Attempt, Outcome as AttemptOutcome};
@@ -124,49 +124,49 @@ impl App {
         failpoint::reached("generate-before");
         let made = match start {
             Start::Generate => token.generate(attempt.id, attempt.key.to_string(), attempt.kind).await,
-            Start::Inspect => token.read_back(attempt.id).await,
+            Start::Inspect => return self.inspect(token, attempt).await,
         };
         failpoint::reached("generate-after");
-        let made = match made {
+        match made {
+            Ok(made) => self.judge(token, attempt, Purpose::Request, made).map_err(NoKey::GiveUp),
             // The worker died in the act. The next one can see what is there.
             Err(unknown) if unknown.kind() == hsm::Kind::OutcomeUnknown => {
-                match token.read_back(attempt.id).await {
+                match self.inspect(token, attempt).await {
                     // Still nobody to ask: it stays unknown.
-                    Err(error) if matches!(error.kind(), hsm::Kind::Unavailable | hsm::Kind::Busy) => {
-                        Err(unknown)
-                    }
+                    Err(NoKey::GiveUp(_)) => Err(NoKey::GiveUp(unknown.into())),
                     known => known,
                 }
             }
-            made => made,
+            Err(error) if error.kind() == hsm::Kind::Interrupted => Err(NoKey::TryAgain(error.into())),
+            Err(error) => Err(NoKey::GiveUp(error.into())),
+        }
+    }
+
+    /// What a generation left that was interrupted: a good key, or nothing that is worth keeping.
+    async fn inspect(&self, token: &Token, attempt: &Attempt) -> Result<Key, NoKey> {
+        use hsm::Kind as Hsm;
+        let nothing_good = |cause: Error| {
+            let message = "the token was lost before it had made the key; try again";
+            NoKey::TryAgain(Error::new(Kind::Unavailable, "hsm.interrupted", message).caused_by(cause))
         };
-        let made = made.map_err(|error| {
-            use hsm::Kind as Hsm;
-            match error.kind() {
-                // Looked for after a death in the act, and not there: the fault passes.
-                Hsm::KeyMissing => {
-                    let message = "the token was lost before it made the key; try again";
-                    NoKey::TryAgain(
-                        Error::new(Kind::Unavailable, "hsm.interrupted", message).caused_by(error),
-                    )
+        match token.read_back(attempt.id).await {
+            // A killed module leaves keys without some of their attributes, too.
+            Ok(made) => self.judge(token, attempt, Purpose::Request, made).map_err(nothing_good),
+            Err(error) => match error.kind() {
+                Hsm::KeyMissing | Hsm::Ambiguous | Hsm::Unsupported | Hsm::Refused | Hsm::Bug => {
+                    Err(nothing_good(error.into()))
                 }
-                Hsm::Interrupted | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
-                // An object that a killed generation left malformed.
-                Hsm::Unsupported | Hsm::Bug if start == Start::Inspect => NoKey::TryAgain(error.into()),
                 Hsm::OutcomeUnknown
+                | Hsm::Interrupted
                 | Hsm::Unavailable
                 | Hsm::Busy
                 | Hsm::Capacity
                 | Hsm::TokenNotFound
                 | Hsm::LockHeld
                 | Hsm::Misconfigured
-                | Hsm::Refused
-                | Hsm::PinRefused
-                | Hsm::Unsupported
-                | Hsm::Bug => NoKey::GiveUp(error.into()),
-            }
-        })?;
-        self.judge(token, attempt, Purpose::Request, made).map_err(NoKey::GiveUp)
+                | Hsm::PinRefused => Err(NoKey::GiveUp(error.into())),
+            },
+        }
     }
 
     /// A key that was made is only taken when it is what we asked for.
@@ -186,7 +186,7 @@ impl App {
             );
             return Err(Error::new(Kind::HsmRefused, "key.attributes", message));
         }
-        csr::check_public_key(&made.spki, attempt.kind).map_err(|error| {
+        key_quality::check(&made.spki, attempt.kind).map_err(|error| {
             let message = format!("token `{}` made a bad key, which was destroyed: {error}", token.name());
             Error::new(Kind::HsmRefused, "key.bad", message).caused_by(error)
         })?;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::idempotency::IdempotencyKey;
 use super::watch::wait_until_usable;
 use super::{App, Error, Kind, Token, TokenInfo};
-use crate::domain::algorithm::{Digest, KeyKind, Scheme};
+use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::audit::Actor;
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
@@ -35,6 +35,8 @@ pub struct Wish {
     pub key: KeyWish,
     /// The digest under the signature; the key kind's default when absent.
     pub digest: Option<Digest>,
+    /// The padding under an RSA signature; PKCS #1 v1.5 when absent.
+    pub padding: Option<Padding>,
 }
 
 /// Whose key a CSR is for.
@@ -131,7 +133,7 @@ impl App {
         idempotency: Option<IdempotencyKey>,
         wait: Wait,
     ) -> Result<Produced, Error> {
-        let scheme = scheme_for(kind, wish.digest)?;
+        let scheme = kind.scheme_with(wish.digest, wish.padding)?;
         let token = self.token_for(token)?;
         let info = self.usable(&token).await?;
         if !info.algorithms.contains(&kind) {
@@ -267,14 +269,6 @@ fn insert_request(
         tx.insert_idempotency(&key.entry(Some(request.handle), request.created_at))?;
     }
     Ok(())
-}
-
-fn scheme_for(kind: KeyKind, digest: Option<Digest>) -> Result<Scheme, Error> {
-    let Some(digest) = digest else { return Ok(kind.default_scheme()) };
-    kind.scheme_with(digest).ok_or_else(|| {
-        let allowed = kind.schemes().map(|scheme| scheme.digest().to_string()).collect::<Vec<_>>().join(", ");
-        Invalid::new("digest", format!("{kind} keys sign with {allowed}, not with {digest}")).into()
-    })
 }
 
 fn not_offered(token: &Token, info: &TokenInfo, kind: KeyKind) -> Error {

@@ -1,7 +1,7 @@
 //! A CSR for a key that is there. The token only signs, which leaves nothing behind: sign first,
 //! then one transaction.
 
-use super::{Wish, insert_request, scheme_for};
+use super::{Wish, insert_request};
 use crate::app::idempotency::IdempotencyKey;
 use crate::app::{App, Error, Kind};
 use crate::domain::audit::Actor;
@@ -18,7 +18,7 @@ impl App {
         idempotency: Option<IdempotencyKey>,
     ) -> Result<SigningRequest, Error> {
         let key = self.usable_key(key).await?;
-        let scheme = scheme_for(key.kind, wish.digest)?;
+        let scheme = key.kind.scheme_with(wish.digest, wish.padding)?;
         let token = self.token(&key.token)?;
         self.usable(&token).await?;
 

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +14,8 @@ use crate::cli::report::{Failure, Report, facts, say, table};
 
 /// Between two looks at a key that is being made.
 const POLL: Duration = Duration::from_millis(500);
+/// No key takes longer, even on a small HSM; a token that is away for longer needs its operator.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
     let client = Client::new(&super::config(config)?)?;
@@ -38,7 +40,7 @@ pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
                 format!("cancelled {}; its key: {}\n", cancelled.csr.handle, cancelled.key_fate)
             })
         }
-        Csr::Marry { handle, file } => marry(&client, &handle, &file, report),
+        Csr::Marry { handle, file, allow_expired } => marry(&client, &handle, &file, allow_expired, report),
     }
 }
 
@@ -57,16 +59,41 @@ fn create(client: &Client, new: NewCsr, report: &Report) -> Result<(), Failure> 
     let spinner = spinner();
     let (status, mut csr): (_, api::Csr) = client.json(call)?;
     if status == StatusCode::ACCEPTED && !no_wait {
-        while matches!(csr.status.as_str(), "intent" | "generated") {
-            std::thread::sleep(POLL);
-            csr = show(client, &csr.handle)?;
-        }
+        csr = await_made(csr, PATIENCE, |handle| show(client, handle))?;
     }
     spinner.finish_and_clear();
-    if let Some(failure) = &csr.failure {
-        return Err(Failure::Broken(format!("signing request {} is {}: {failure}", csr.handle, csr.status)));
+    match csr.status.as_str() {
+        "cancelled" => Err(Failure::Refused(ended(&csr))),
+        "failed" | "quarantined" => Err(Failure::Broken(ended(&csr))),
+        _ => report.print(&csr, text),
     }
-    report.print(&csr, text)
+}
+
+/// Looks again until the signing request is past its making, however that ended.
+fn await_made(
+    mut csr: api::Csr,
+    patience: Duration,
+    look: impl Fn(&str) -> Result<api::Csr, Failure>,
+) -> Result<api::Csr, Failure> {
+    let begun = Instant::now();
+    while matches!(csr.status.as_str(), "intent" | "generated") {
+        if begun.elapsed() >= patience {
+            let (handle, minutes) = (&csr.handle, patience.as_secs() / 60);
+            return Err(Failure::Unavailable(format!(
+                "signing request {handle} is still {} after {minutes} min\n\
+                 hint: it goes on; look later with `strongroom csr show {handle}`",
+                csr.status
+            )));
+        }
+        std::thread::sleep(POLL);
+        csr = look(&csr.handle)?;
+    }
+    Ok(csr)
+}
+
+fn ended(csr: &api::Csr) -> String {
+    let reason = csr.failure.as_ref().map(|failure| format!(": {failure}"));
+    format!("signing request {} is {}{}", csr.handle, csr.status, reason.unwrap_or_default())
 }
 
 fn body_of(new: NewCsr) -> api::CreateCsr {
@@ -77,6 +104,7 @@ fn body_of(new: NewCsr) -> api::CreateCsr {
         sans: new.sans,
         key: api::KeyChoice { kind: new.kind, token: new.token, handle: new.key },
         digest: new.digest,
+        padding: new.padding,
         extensions: api::Extensions {
             key_usage: new.key_usage,
             extended_key_usage: new.extended_key_usage,
@@ -116,7 +144,13 @@ fn show(client: &Client, handle: &str) -> Result<api::Csr, Failure> {
     client.json(Call::new(Method::GET, path_of(handle))).map(|(_, csr)| csr)
 }
 
-fn marry(client: &Client, handle: &str, file: &Path, report: &Report) -> Result<(), Failure> {
+fn marry(
+    client: &Client,
+    handle: &str,
+    file: &Path,
+    allow_expired: bool,
+    report: &Report,
+) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes)
@@ -124,7 +158,8 @@ fn marry(client: &Client, handle: &str, file: &Path, report: &Report) -> Result<
         std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
     };
     read.map_err(|error| Failure::Refused(format!("cannot read {}: {error}", file.display())))?;
-    let mut call = Call::new(Method::PUT, format!("{}/certificate", path_of(handle)));
+    let query = query_of(&[("allow_expired", allow_expired.then(|| "true".to_owned()))]);
+    let mut call = Call::new(Method::PUT, format!("{}/certificate{query}", path_of(handle)));
     call.body = Some(("application/octet-stream", bytes));
     let (_, certificate): (_, api::Certificate) = client.json(call)?;
     report.print(&certificate, |certificate| {
@@ -171,4 +206,24 @@ fn spinner() -> ProgressBar {
     spinner.set_message("the token is making the key");
     spinner.enable_steady_tick(Duration::from_millis(120));
     spinner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_has_an_end_that_is_told() {
+        let csr: api::Csr = serde_json::from_value(serde_json::json!({
+            "handle": "019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11", "status": "intent", "created_at": "",
+            "updated_at": "", "subject": "CN=a", "sans": [], "extensions": {}, "signature": "ecdsa-sha256",
+            "key": { "source": "new", "kind": "ec-p256", "token": "main" },
+            "evidence": { "level": "E0", "meaning": "" },
+        }))
+        .unwrap();
+        let patience = Duration::from_millis(1);
+        let failure = await_made(csr.clone(), patience, |_| Ok(csr.clone())).unwrap_err();
+        let told = "signing request 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 is still intent after 0 min";
+        assert!(matches!(&failure, Failure::Unavailable(text) if text.starts_with(told)), "{failure}");
+    }
 }

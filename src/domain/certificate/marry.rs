@@ -4,7 +4,11 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
+use x509_parser::x509::X509Version;
 
+use super::super::algorithm::KeyKind;
+use super::super::clock::Timestamp;
+use super::super::csr;
 use super::super::invalid::Invalid;
 use super::ReadCertificate;
 
@@ -32,6 +36,24 @@ pub enum MarryError {
         /// How many.
         count: usize,
     },
+    /// A certificate issued another one and is not one of a CA.
+    #[error("the certificate of `{subject}` signed another one, but is not the certificate of a CA")]
+    NotOfACa {
+        /// Its subject, as RFC 4514.
+        subject: String,
+    },
+    /// The certificate for the key is past its end.
+    #[error("the certificate has expired: it was valid until {not_after}")]
+    Expired {
+        /// The end of its validity.
+        not_after: Timestamp,
+    },
+    /// The certificate for the key is before its start.
+    #[error("the certificate is not valid yet: it will be from {not_before}")]
+    NotYetValid {
+        /// The start of its validity.
+        not_before: Timestamp,
+    },
     /// A certificate is neither the leaf nor above it.
     #[error("the certificate of `{subject}` is no part of the leaf's chain; leave it out")]
     NotInChain {
@@ -43,6 +65,26 @@ pub enum MarryError {
 impl From<MarryError> for Invalid {
     fn from(error: MarryError) -> Self {
         Self::new("certificate", error.to_string())
+    }
+}
+
+/// A CA's clock may be ahead of ours by this.
+const CLOCK_SKEW_MILLIS: i64 = 5 * 60 * 1000;
+
+impl MarriedChain {
+    /// Checks that `now` is within the leaf's validity.
+    ///
+    /// # Errors
+    /// [`MarryError::Expired`] or [`MarryError::NotYetValid`].
+    pub fn check_validity(&self, now: Timestamp) -> Result<(), MarryError> {
+        let ReadCertificate { not_before, not_after, .. } = self.leaf;
+        if not_after < now {
+            return Err(MarryError::Expired { not_after });
+        }
+        if now.plus_millis(CLOCK_SKEW_MILLIS) < not_before {
+            return Err(MarryError::NotYetValid { not_before });
+        }
+        Ok(())
     }
 }
 
@@ -69,7 +111,11 @@ pub fn marry(certificates: Vec<ReadCertificate>, spki_der: &[u8]) -> Result<Marr
     let leaf = others.remove(at);
     let mut chain: Vec<ReadCertificate> = Vec::with_capacity(others.len());
     while let Some(at) = others.iter().position(|above| issued(above, chain.last().unwrap_or(&leaf))) {
-        chain.push(others.remove(at));
+        let issuer = others.remove(at);
+        if !may_issue(&issuer) {
+            return Err(MarryError::NotOfACa { subject: issuer.subject });
+        }
+        chain.push(issuer);
     }
     match others.into_iter().next() {
         Some(stray) => Err(MarryError::NotInChain { subject: stray.subject }),
@@ -77,9 +123,18 @@ pub fn marry(certificates: Vec<ReadCertificate>, spki_der: &[u8]) -> Result<Marr
     }
 }
 
+/// Whether the certificate is a CA's: RFC 5280 section 6.1.4 (k) and (n). A certificate of version 1,
+/// as some old roots are, has no way to say so.
+fn may_issue(certificate: &ReadCertificate) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(&certificate.der) else { return false };
+    let usage = certificate.key_usage().ok().flatten();
+    certificate.version() == X509Version::V1
+        || certificate.is_ca() && usage.is_none_or(|usage| usage.value.key_cert_sign())
+}
+
 /// Whether `issuer` issued `subject`: by name, and by signature where `aws-lc-rs` has the algorithm.
-/// Where it has not (P-521, ML-DSA ...), by the key identifiers of RFC 5280 sections 4.2.1.1 and
-/// 4.2.1.2, which may not contradict each other.
+/// Where it has not (Ed448, brainpool, ML-DSA ...), by the key identifiers of RFC 5280 sections 4.2.1.1
+/// and 4.2.1.2, which may not contradict each other.
 fn issued(issuer: &ReadCertificate, subject: &ReadCertificate) -> bool {
     let (Ok((_, issuer)), Ok((_, subject))) =
         (X509Certificate::from_der(&issuer.der), X509Certificate::from_der(&subject.der))
@@ -89,7 +144,7 @@ fn issued(issuer: &ReadCertificate, subject: &ReadCertificate) -> bool {
     if issuer.subject().as_raw() != subject.issuer().as_raw() {
         return false;
     }
-    match subject.verify_signature(Some(issuer.public_key())) {
+    match verify(&subject, &issuer) {
         Ok(()) => true,
         Err(X509Error::SignatureUnsupportedAlgorithm) => {
             match (authority_key_id(&subject), subject_key_id(&issuer)) {
@@ -99,6 +154,22 @@ fn issued(issuer: &ReadCertificate, subject: &ReadCertificate) -> bool {
         }
         Err(_) => false,
     }
+}
+
+/// x509-parser passes by P-521, which the table of key kinds has a verifier for.
+fn verify(subject: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> Result<(), X509Error> {
+    let spki = issuer.public_key();
+    let verified = subject.verify_signature(Some(spki));
+    if verified != Err(X509Error::SignatureUnsupportedAlgorithm) {
+        return verified;
+    }
+    let named = subject.signature_algorithm.algorithm.as_bytes();
+    let mut schemes = csr::kind_of(spki.raw).into_iter().flat_map(KeyKind::schemes);
+    let scheme = schemes.find(|scheme| scheme.oid().as_bytes() == named);
+    let scheme = scheme.ok_or(X509Error::SignatureUnsupportedAlgorithm)?;
+    let signature = &subject.signature_value.data;
+    csr::verify_signature(spki.raw, scheme, subject.tbs_certificate.as_ref(), signature)
+        .map_err(|_| X509Error::SignatureVerificationError)
 }
 
 fn authority_key_id<'a>(certificate: &'a X509Certificate<'_>) -> Option<&'a [u8]> {

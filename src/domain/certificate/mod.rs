@@ -4,6 +4,7 @@
 //! which certificate issued which.
 
 mod marry;
+mod pkcs7;
 mod read;
 #[cfg(test)]
 mod tests;

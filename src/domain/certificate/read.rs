@@ -1,4 +1,4 @@
-//! Reads certificates from PEM or DER.
+//! Reads certificates from PEM, DER or PKCS #7.
 
 use der::Decode;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use x509_parser::x509::X509Name;
 use super::super::clock::Timestamp;
 use super::super::invalid::Invalid;
 use super::super::{name, pem};
-use super::ReadCertificate;
+use super::{ReadCertificate, pkcs7};
 
 /// How many certificates are read at most: a leaf and its chain.
 pub const MAX_CERTIFICATES: usize = 10;
@@ -20,7 +20,8 @@ pub const MAX_BYTES: usize = 64 * 1024;
 
 const FIELD: &str = "certificate";
 
-/// Reads one certificate in DER, or one or more in PEM with any text around them.
+/// Reads a certificate or a PKCS #7 message in DER, or one or more of them in PEM with any text around
+/// them.
 ///
 /// # Errors
 /// What was found instead, without repeating it.
@@ -30,35 +31,40 @@ pub fn read(bytes: &[u8]) -> Result<Vec<ReadCertificate>, Invalid> {
         return Err(Invalid::new(FIELD, reason));
     }
     let blocks = pem::blocks(std::str::from_utf8(bytes).unwrap_or_default()).map_err(unreadable)?;
-    if blocks.is_empty() {
-        return Ok(vec![read_der(bytes).map_err(|reason| Invalid::new(FIELD, reason))?]);
+    let certificates = if blocks.is_empty() {
+        read_der(bytes).map_err(|reason| Invalid::new(FIELD, reason))?
+    } else {
+        read_pem(&blocks)?
+    };
+    if certificates.len() > MAX_CERTIFICATES {
+        let reason = format!("has {} certificates; at most {MAX_CERTIFICATES} are taken", certificates.len());
+        return Err(Invalid::new(FIELD, reason));
     }
-    read_pem(&blocks)
+    Ok(certificates)
 }
 
 fn read_pem(blocks: &[pem::Block<'_>]) -> Result<Vec<ReadCertificate>, Invalid> {
     for block in blocks {
         refuse_other_labels(block.label).map_err(|reason| Invalid::at(FIELD, block.position, reason))?;
     }
-    if blocks.len() > MAX_CERTIFICATES {
-        let reason = format!("has {} certificates; at most {MAX_CERTIFICATES} are taken", blocks.len());
-        return Err(Invalid::new(FIELD, reason));
-    }
-    let read = |block: &pem::Block<'_>| {
+    let mut certificates = Vec::new();
+    for block in blocks {
         let der = block.der().map_err(unreadable)?;
-        read_der(&der).map_err(|reason| Invalid::at(FIELD, block.position, reason))
-    };
-    blocks.iter().map(read).collect()
+        let read = read_der(&der).map_err(|reason| Invalid::at(FIELD, block.position, reason))?;
+        certificates.extend(read);
+    }
+    Ok(certificates)
 }
 
 fn unreadable(error: pem::Unreadable) -> Invalid {
     Invalid::at(FIELD, error.position, error.reason)
 }
 
-/// Labels are those of RFC 7468 section 4 and of OpenSSL.
+/// Labels are those of RFC 7468 sections 4 and 8 and of OpenSSL. Which of those taken it is does not
+/// matter: some CAs label PKCS #7 as CERTIFICATE.
 fn refuse_other_labels(label: &str) -> Result<(), String> {
     match label {
-        "CERTIFICATE" => Ok(()),
+        "CERTIFICATE" | "PKCS7" | "PKCS #7 SIGNED DATA" | "CMS" => Ok(()),
         _ if label.ends_with("PRIVATE KEY") => {
             Err("this is a private key. A private key must never be sent: \
              consider it compromised, and replace it"
@@ -67,17 +73,21 @@ fn refuse_other_labels(label: &str) -> Result<(), String> {
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
             Err("this is a CSR; send the certificate that the CA made from it".into())
         }
-        "PKCS7" | "CMS" => {
-            Err("this is PKCS #7; send the certificates in it: openssl pkcs7 -print_certs".into())
-        }
         other => {
             let label: String = other.chars().take(40).collect();
-            Err(format!("this is `{label}`; only CERTIFICATE is taken"))
+            Err(format!("this is `{label}`; only CERTIFICATE and PKCS7 are taken"))
         }
     }
 }
 
-fn read_der(der: &[u8]) -> Result<ReadCertificate, String> {
+fn read_der(der: &[u8]) -> Result<Vec<ReadCertificate>, String> {
+    if pkcs7::is_message(der) {
+        return pkcs7::certificates(der)?.into_iter().map(read_certificate).collect();
+    }
+    Ok(vec![read_certificate(der)?])
+}
+
+fn read_certificate(der: &[u8]) -> Result<ReadCertificate, String> {
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| {
         "is not a certificate: neither DER nor PEM with a line -----BEGIN CERTIFICATE-----".to_owned()
     })?;

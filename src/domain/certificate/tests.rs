@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P521_SHA512, PublicKeyData, SignatureAlgorithm, date_time_ymd,
+    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P521_SHA256, PKCS_ECDSA_P521_SHA512, PublicKeyData,
+    SignatureAlgorithm, date_time_ymd,
 };
 
 use super::*;
@@ -60,6 +61,11 @@ impl TestCa {
     }
 }
 
+/// Who issued whom is told by x509-parser's verifier, by our own, or, with P-521 and SHA-256, which
+/// neither has, by the key identifiers.
+const EVERY_WAY_TO_TELL: [&SignatureAlgorithm; 3] =
+    [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P521_SHA512, &PKCS_ECDSA_P521_SHA256];
+
 fn one(der: &[u8]) -> ReadCertificate {
     read(der).unwrap().remove(0)
 }
@@ -101,8 +107,11 @@ fn other_input_is_refused_by_what_it_is() {
         (block("RSA PRIVATE KEY"), "certificate: at position 2: this is a private key."),
         (block("ENCRYPTED PRIVATE KEY"), "certificate: at position 2: this is a private key."),
         (block("CERTIFICATE REQUEST"), "certificate: at position 2: this is a CSR"),
-        (block("PKCS7"), "certificate: at position 2: this is PKCS #7"),
-        (block("X509 CRL"), "certificate: at position 2: this is `X509 CRL`; only CERTIFICATE is taken"),
+        (block("PKCS7"), "certificate: at position 2: is not a certificate"),
+        (
+            block("X509 CRL"),
+            "certificate: at position 2: this is `X509 CRL`; only CERTIFICATE and PKCS7 are taken",
+        ),
         (block("CERTIFICATE"), "certificate: at position 2: is not a certificate"),
         (good[..good.len() - 20].to_owned(), "certificate: at position 0: the block has no END line"),
         (good.replace("MII", "M*I"), "certificate: at position 0: the block is not base64"),
@@ -118,10 +127,106 @@ fn other_input_is_refused_by_what_it_is() {
     assert_eq!(refused, "certificate: has 1 bytes behind the end of the certificate");
 }
 
+/// Tag, length and contents in DER.
+fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(contents.len()).unwrap().to_be_bytes();
+    [&[tag, 0x82], length.as_slice(), contents].concat()
+}
+
+/// The same with its length in the indefinite form of BER.
+fn indefinite(tag: u8, contents: &[u8]) -> Vec<u8> {
+    [&[tag, 0x80], contents, &[0, 0]].concat()
+}
+
+type Write = fn(u8, &[u8]) -> Vec<u8>;
+
+/// A SignedData without content and signers, with these certificates (RFC 5652 section 5.1).
+fn pkcs7(certificates: &[u8], write: Write) -> Vec<u8> {
+    let data = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
+    let signed_data = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+    let fields = [
+        b"\x02\x01\x01\x31\x00".to_vec(),
+        write(0x30, data),
+        write(0xa0, certificates),
+        b"\x31\x00".to_vec(),
+    ];
+    let explicit = write(0xa0, &write(0x30, &fields.concat()));
+    write(0x30, &[signed_data.as_slice(), &explicit].concat())
+}
+
+#[test]
+fn reads_pkcs7_whatever_its_form_and_label() {
+    let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);
+    let all = [ca.root(), ca.leaf.clone(), ca.intermediate()];
+    let set: Vec<u8> = all.iter().flat_map(|one| one.der.clone()).collect();
+    for write in [tlv, indefinite] as [Write; 2] {
+        let message = pkcs7(&set, write);
+        assert_eq!(read(&message).unwrap(), all);
+        for label in ["PKCS7", "CMS", "PKCS #7 SIGNED DATA", "CERTIFICATE"] {
+            assert_eq!(read(super::super::pem::encode(label, &message).as_bytes()).unwrap(), all);
+        }
+    }
+    let married = marry(read(&pkcs7(&set, tlv)).unwrap(), &ca.leaf.spki).unwrap();
+    assert_eq!((married.leaf, married.chain), (ca.leaf.clone(), vec![ca.intermediate(), ca.root()]));
+}
+
+#[test]
+fn pkcs7_without_readable_certificates_is_refused_by_what_it_is() {
+    let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);
+    let good = pkcs7(&ca.leaf.der, tlv);
+    let attribute_certificate = [0xa2, 2, 0x30, 0];
+    let enveloped = [&good[..14], &[3], &good[15..]].concat();
+    for (message, error) in [
+        (pkcs7(&[], tlv), "has no certificates in its PKCS #7 message"),
+        (enveloped, "is a PKCS #7 message of another kind; only SignedData has certificates"),
+        (
+            pkcs7(&attribute_certificate, tlv),
+            "has something other than X.509 certificates in its PKCS #7 message",
+        ),
+        (pkcs7(&[0x30, 0], tlv), "is not a certificate: neither DER nor PEM"),
+        ([good.as_slice(), &[0]].concat(), "has 1 bytes behind the end of the PKCS #7 message"),
+        (pkcs7(&ca.leaf.der.repeat(11), tlv), "has 11 certificates; at most 10 are taken"),
+    ] {
+        let refused = read(&message).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("certificate: {error}")), "{refused}");
+    }
+}
+
+#[test]
+fn a_certificate_is_valid_from_its_start_to_its_end() {
+    let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);
+    let (not_before, not_after) = (ca.leaf.not_before, ca.leaf.not_after);
+    let married = marry(vec![ca.leaf.clone()], &ca.leaf.spki).unwrap();
+    let minutes = 60 * 1000;
+    for good in [not_before, not_after, not_before.plus_millis(-5 * minutes)] {
+        assert_eq!(married.check_validity(good), Ok(()), "{good}");
+    }
+    let late = married.check_validity(not_after.plus_millis(1));
+    assert_eq!(late, Err(MarryError::Expired { not_after }));
+    let early = married.check_validity(not_before.plus_millis(-6 * minutes));
+    assert_eq!(early, Err(MarryError::NotYetValid { not_before }));
+}
+
+#[test]
+fn a_certificate_that_signed_another_must_be_one_of_a_ca() {
+    let end_entity = || CertifiedIssuer::self_signed(params("root"), key(&PKCS_ECDSA_P256_SHA256)).unwrap();
+    let crl_only = || {
+        let mut params = ca_params("root");
+        params.key_usages = vec![rcgen::KeyUsagePurpose::CrlSign];
+        CertifiedIssuer::self_signed(params, key(&PKCS_ECDSA_P256_SHA256)).unwrap()
+    };
+    for root in [end_entity(), crl_only()] {
+        let leaf = params("leaf").signed_by(&key(&PKCS_ECDSA_P256_SHA256), &root).unwrap();
+        let leaf = one(leaf.der());
+        let refused = marry(vec![leaf.clone(), one(root.der())], &leaf.spki);
+        assert_eq!(refused, Err(MarryError::NotOfACa { subject: r"CN=root,O=Example\, Inc.".into() }));
+        assert!(marry(vec![leaf.clone()], &leaf.spki).is_ok());
+    }
+}
+
 #[test]
 fn a_chain_is_put_in_order_whatever_the_order_it_came_in() {
-    // P-521 has no verifier here: there the key identifiers decide.
-    for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P521_SHA512] {
+    for algorithm in EVERY_WAY_TO_TELL {
         let ca = TestCa::new(algorithm);
         let (leaf, intermediate, root) = (ca.leaf.clone(), ca.intermediate(), ca.root());
         for sent in [
@@ -164,7 +269,7 @@ fn two_certificates_for_the_key_are_refused() {
 
 #[test]
 fn a_certificate_outside_the_chain_is_named() {
-    for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P521_SHA512] {
+    for algorithm in EVERY_WAY_TO_TELL {
         let ca = TestCa::new(algorithm);
         // The same names, other keys: told apart by signature or key identifier.
         let impostor = TestCa::new(algorithm);
@@ -180,6 +285,10 @@ fn a_certificate_outside_the_chain_is_named() {
     }
 }
 
+fn any_form() -> impl Strategy<Value = Write> {
+    prop::sample::select(vec![tlv as Write, indefinite])
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
@@ -193,8 +302,18 @@ proptest! {
         let mut der = LEAF.der.clone();
         let at = at.index(der.len());
         der[at] = value;
-        if let Ok(certificates) = read(&der) {
-            drop(marry(certificates, &LEAF.spki));
+        for der in [pkcs7(&der, tlv), pkcs7(&der, indefinite), der] {
+            if let Ok(certificates) = read(&der) {
+                drop(marry(certificates, &LEAF.spki));
+            }
         }
+    }
+
+    #[test]
+    fn no_changed_pkcs7_makes_it_panic(at in any::<prop::sample::Index>(), value: u8, write in any_form()) {
+        let mut message = pkcs7(&[0x30, 3, 2, 1, 0], write);
+        let at = at.index(message.len());
+        message[at] = value;
+        prop_assert!(read(&message).is_err());
     }
 }

@@ -41,12 +41,13 @@ pub fn to_be_signed(spec: &CsrSpec, spki_der: &[u8]) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// [`Error::Encoding`] when `to_be_signed` is not one DER value.
 pub fn assemble(to_be_signed: &[u8], scheme: Scheme, signature: &[u8]) -> Result<Vec<u8>, Error> {
+    let parameters = match scheme.parameters() {
+        [] => None,
+        der => Some(Any::from_der(der)?),
+    };
     let request = CertificationRequest {
         info: AnyRef::from_der(to_be_signed)?,
-        algorithm: AlgorithmIdentifierOwned {
-            oid: scheme.oid(),
-            parameters: scheme.null_parameters().then(Any::null),
-        },
+        algorithm: AlgorithmIdentifierOwned { oid: scheme.oid(), parameters },
         signature: BitStringRef::from_bytes(signature)?,
     };
     Ok(request.to_der()?)

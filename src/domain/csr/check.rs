@@ -92,14 +92,12 @@ fn encoded_name(name: &Name) -> Vec<u8> {
 /// The DER of a CSR around its signed part, written here once more: x509-parser passes over unused
 /// bits, and over whether a tag says that its value is constructed.
 fn encoded_csr(signed: &[u8], scheme: Scheme, signature: &[u8]) -> Vec<u8> {
-    let parameters: &[u8] = if scheme.null_parameters() { &[NULL, 0] } else { &[] };
-    let algorithm = [&tlv(OBJECT_IDENTIFIER, scheme.oid().as_bytes()), parameters].concat();
+    let algorithm = [&tlv(OBJECT_IDENTIFIER, scheme.oid().as_bytes()), scheme.parameters()].concat();
     let no_unused_bits = [&[0], signature].concat();
     tlv(SEQUENCE, &[signed, &tlv(SEQUENCE, &algorithm), &tlv(BIT_STRING, &no_unused_bits)].concat())
 }
 
 const BIT_STRING: u8 = 0x03;
-const NULL: u8 = 0x05;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;

@@ -20,7 +20,7 @@ use super::pem;
 use super::san::{MAX_SANS, San};
 pub use build::{assemble, to_be_signed};
 pub use check::check;
-pub use public_key::{check_public_key, kind_of, spki_sha256, verify_signature};
+pub use public_key::{PublicKey, kind_of, spki_sha256, verify_signature};
 
 /// What a CSR shall say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,8 +159,8 @@ pub enum KeyFault {
     /// Another named curve.
     #[error("it is on another curve")]
     Curve,
-    /// Not 0x04 and two coordinates (RFC 5480 section 2.2).
-    #[error("its point is not in uncompressed form")]
+    /// Not 0x04 and two coordinates (RFC 5480 section 2.2), or not the length of an Edwards key.
+    #[error("its point is not in the form of its curve")]
     PointForm,
     /// The verifier does not take the key: the point is not on the curve, or the modulus is unfit.
     #[error("the verifier refuses it")]

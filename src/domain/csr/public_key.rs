@@ -3,11 +3,57 @@
 
 use aws_lc_rs::signature::{ParsedPublicKey, UnparsedPublicKey};
 use x509_parser::prelude::FromDer;
-use x509_parser::public_key::PublicKey;
+use x509_parser::public_key as found;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::super::algorithm::{KeyKind, KeyMaterial, Scheme};
 use super::{Error, KeyFault, Part};
+
+/// The values of a public key, unsigned and big endian except where its curve wants otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicKey {
+    /// An RSA key.
+    Rsa {
+        /// n, without leading zeros.
+        modulus: Vec<u8>,
+        /// e, without leading zeros.
+        exponent: Vec<u8>,
+    },
+    /// A point on a curve over a prime field.
+    Ec {
+        /// As long as the field.
+        x: Vec<u8>,
+        /// As long as the field.
+        y: Vec<u8>,
+    },
+    /// A point on an Edwards curve.
+    Edwards {
+        /// As RFC 8032 encodes it.
+        point: Vec<u8>,
+    },
+}
+
+impl PublicKey {
+    /// Reads a SubjectPublicKeyInfo of that kind: RSA with a modulus of exactly that length and the
+    /// exponent 65537, an uncompressed point on the named curve, or a key on the Edwards curve.
+    ///
+    /// # Errors
+    /// [`Error::BadPublicKey`], or that `spki_der` is not a SubjectPublicKeyInfo.
+    pub fn from_spki(spki_der: &[u8], kind: KeyKind) -> Result<Self, Error> {
+        let spki = read_spki(spki_der)?;
+        let bad = |fault| Error::BadPublicKey { kind, fault };
+        let key = match kind.material() {
+            KeyMaterial::Rsa { bits } => read_rsa(&spki, bits),
+            KeyMaterial::Ec { curve, field_bytes } => read_ec(&spki, &curve.to_string(), field_bytes),
+            KeyMaterial::Edwards { curve, key_bytes } => read_edwards(&spki, &curve.to_string(), key_bytes),
+        };
+        let key = key.map_err(bad)?;
+        // The verifier's own checks: for EC that the point is on the curve and not at infinity.
+        ParsedPublicKey::new(kind.default_scheme().verifier(), &spki.subject_public_key.data)
+            .map_err(|_| bad(KeyFault::Refused))?;
+        Ok(key)
+    }
+}
 
 /// Verifies a signature in the form of X.509 over `message`, with the public key in `spki_der`.
 ///
@@ -25,29 +71,9 @@ pub fn verify_signature(
         .map_err(|_| Error::BadSignature)
 }
 
-/// Checks that the public key is one of that kind: RSA with a modulus of exactly that length and the
-/// exponent 65537, or an uncompressed point on the named curve.
-///
-/// # Errors
-/// [`Error::BadPublicKey`], or that `spki_der` is not a SubjectPublicKeyInfo.
-pub fn check_public_key(spki_der: &[u8], kind: KeyKind) -> Result<(), Error> {
-    let spki = read_spki(spki_der)?;
-    let bad = |fault| Error::BadPublicKey { kind, fault };
-    match kind.material() {
-        KeyMaterial::Rsa { bits } => check_rsa(&spki, bits).map_err(bad)?,
-        KeyMaterial::Ec { curve, field_bytes } => {
-            check_ec(&spki, &curve.to_string(), field_bytes).map_err(bad)?;
-        }
-    }
-    // The verifier's own checks: for EC that the point is on the curve and not at infinity.
-    ParsedPublicKey::new(kind.default_scheme().verifier(), &spki.subject_public_key.data)
-        .map(drop)
-        .map_err(|_| bad(KeyFault::Refused))
-}
-
 /// The kind of key that the public key is one of; `None` when it is of none in the table.
 pub fn kind_of(spki_der: &[u8]) -> Option<KeyKind> {
-    KeyKind::all().find(|kind| check_public_key(spki_der, *kind).is_ok())
+    KeyKind::all().find(|kind| PublicKey::from_spki(spki_der, *kind).is_ok())
 }
 
 /// SHA-256 of the DER of a SubjectPublicKeyInfo: what binds a key on the token to its row.
@@ -68,9 +94,9 @@ fn read_spki(spki_der: &[u8]) -> Result<SubjectPublicKeyInfo<'_>, Error> {
     Ok(spki)
 }
 
-fn check_rsa(spki: &SubjectPublicKeyInfo<'_>, bits: u32) -> Result<(), KeyFault> {
+fn read_rsa(spki: &SubjectPublicKeyInfo<'_>, bits: u32) -> Result<PublicKey, KeyFault> {
     let key = match spki.parsed() {
-        Ok(PublicKey::RSA(key)) => key,
+        Ok(found::PublicKey::RSA(key)) => key,
         Ok(_) => return Err(KeyFault::Algorithm),
         Err(_) => return Err(KeyFault::Malformed),
     };
@@ -90,11 +116,11 @@ fn check_rsa(spki: &SubjectPublicKeyInfo<'_>, bits: u32) -> Result<(), KeyFault>
     if key.exponent != [1, 0, 1] {
         return Err(KeyFault::Exponent);
     }
-    Ok(())
+    Ok(PublicKey::Rsa { modulus: modulus.to_vec(), exponent: key.exponent.to_vec() })
 }
 
-fn check_ec(spki: &SubjectPublicKeyInfo<'_>, curve: &str, field_bytes: usize) -> Result<(), KeyFault> {
-    let Ok(PublicKey::EC(point)) = spki.parsed() else {
+fn read_ec(spki: &SubjectPublicKeyInfo<'_>, curve: &str, field_bytes: usize) -> Result<PublicKey, KeyFault> {
+    let Ok(found::PublicKey::EC(point)) = spki.parsed() else {
         return Err(KeyFault::Algorithm);
     };
     let named = spki.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
@@ -102,7 +128,23 @@ fn check_ec(spki: &SubjectPublicKeyInfo<'_>, curve: &str, field_bytes: usize) ->
         return Err(KeyFault::Curve);
     }
     match point.data() {
-        [0x04, coordinates @ ..] if coordinates.len() == 2 * field_bytes => Ok(()),
+        [0x04, coordinates @ ..] if coordinates.len() == 2 * field_bytes => {
+            let (x, y) = coordinates.split_at(field_bytes);
+            Ok(PublicKey::Ec { x: x.to_vec(), y: y.to_vec() })
+        }
         _ => Err(KeyFault::PointForm),
     }
+}
+
+fn read_edwards(
+    spki: &SubjectPublicKeyInfo<'_>,
+    curve: &str,
+    key_bytes: usize,
+) -> Result<PublicKey, KeyFault> {
+    // The identifier stands alone: parameters are absent (RFC 8410 section 3).
+    if spki.algorithm.algorithm.to_id_string() != curve || spki.algorithm.parameters.is_some() {
+        return Err(KeyFault::Algorithm);
+    }
+    let point = spki.subject_public_key.data.to_vec();
+    if point.len() == key_bytes { Ok(PublicKey::Edwards { point }) } else { Err(KeyFault::PointForm) }
 }

@@ -7,7 +7,7 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature as signers;
-use aws_lc_rs::signature::{EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _, RsaKeyPair};
+use aws_lc_rs::signature::{EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use const_oid::db::rfc5912::RSA_ENCRYPTION;
 use der::asn1::{Any, BitString, SetOfVec, UintRef};
 use der::{Decode, Encode, Tag};
@@ -16,7 +16,7 @@ use serde_json::json;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::request::CertReq;
 
-use super::super::algorithm::{Digest, Scheme};
+use super::super::algorithm::{KeyMaterial, Scheme};
 use super::super::extensions::{BasicConstraints, ExtendedKeyUsage, KeyUsageBit};
 use super::super::name::tests::any_name;
 use super::super::san::tests::any_san;
@@ -32,6 +32,7 @@ struct SoftwareKey {
 enum Pair {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl SoftwareKey {
@@ -46,11 +47,14 @@ impl SoftwareKey {
             "rsa-4096" => rsa(KeySize::Rsa4096),
             "ec-p256" => ecdsa(&signers::ECDSA_P256_SHA256_ASN1_SIGNING),
             "ec-p384" => ecdsa(&signers::ECDSA_P384_SHA384_ASN1_SIGNING),
+            "ec-p521" => ecdsa(&signers::ECDSA_P521_SHA512_ASN1_SIGNING),
+            "ed25519" => Pair::Ed25519(Ed25519KeyPair::generate().unwrap()),
             other => panic!("no software key for {other}: add one"),
         };
         let spki = match &pair {
             Pair::Rsa(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
             Pair::Ecdsa(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
         };
         Self { kind, spki, pair }
     }
@@ -60,16 +64,21 @@ impl SoftwareKey {
         let rng = SystemRandom::new();
         match &self.pair {
             Pair::Rsa(pair) => {
-                let padding: &dyn signers::RsaEncoding = match scheme.digest() {
-                    Digest::Sha256 => &signers::RSA_PKCS1_SHA256,
-                    Digest::Sha384 => &signers::RSA_PKCS1_SHA384,
-                    Digest::Sha512 => &signers::RSA_PKCS1_SHA512,
+                let padding: &dyn signers::RsaEncoding = match scheme.name() {
+                    "rsa-pkcs1-sha256" => &signers::RSA_PKCS1_SHA256,
+                    "rsa-pkcs1-sha384" => &signers::RSA_PKCS1_SHA384,
+                    "rsa-pkcs1-sha512" => &signers::RSA_PKCS1_SHA512,
+                    "rsa-pss-sha256" => &signers::RSA_PSS_SHA256,
+                    "rsa-pss-sha384" => &signers::RSA_PSS_SHA384,
+                    "rsa-pss-sha512" => &signers::RSA_PSS_SHA512,
+                    other => panic!("no software signature for {other}: add one"),
                 };
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(padding, &rng, message, &mut signature).unwrap();
                 signature
             }
             Pair::Ecdsa(pair) => pair.sign(&rng, message).unwrap().as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
 
@@ -79,9 +88,11 @@ impl SoftwareKey {
     }
 }
 
-/// One key of each kind, made once: RSA-4096 takes a while.
-static KEYS: LazyLock<Vec<SoftwareKey>> =
-    LazyLock::new(|| KeyKind::all().map(SoftwareKey::generate).collect());
+/// One key of each kind, made once: RSA-4096 takes a while, and anything longer too long.
+static KEYS: LazyLock<Vec<SoftwareKey>> = LazyLock::new(|| {
+    let short = |kind: &KeyKind| !matches!(kind.material(), KeyMaterial::Rsa { bits } if bits > 4096);
+    KeyKind::all().filter(short).map(SoftwareKey::generate).collect()
+});
 
 /// A key and a scheme that it may sign with.
 fn key_and_scheme() -> impl Strategy<Value = (&'static SoftwareKey, Scheme)> {
@@ -180,7 +191,7 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let scheme = p256().kind.default_scheme();
         prop_assert!(check(&bytes, &full_spec(), &p256().spki, scheme).is_err());
-        prop_assert!(check_public_key(&bytes, p256().kind).is_err());
+        prop_assert!(PublicKey::from_spki(&bytes, p256().kind).is_err());
         prop_assert!(to_be_signed(&full_spec(), &bytes).is_err());
         drop(assemble(&bytes, scheme, &bytes));
         drop(verify_signature(&bytes, scheme, &bytes, &bytes));
@@ -190,8 +201,13 @@ proptest! {
 
 #[test]
 fn every_flipped_bit_is_found() {
-    for key in [p256(), rsa_2048()] {
-        let scheme = key.kind.default_scheme();
+    let ed25519 = KEYS.iter().find(|key| key.kind.name() == "ed25519").unwrap();
+    let pss: Scheme = "rsa-pss-sha256".parse().unwrap();
+    for (key, scheme) in [p256(), rsa_2048(), ed25519]
+        .map(|key| (key, key.kind.default_scheme()))
+        .into_iter()
+        .chain([(rsa_2048(), pss)])
+    {
         let csr = key.csr(&full_spec(), scheme);
         for bit in 0..8 * csr.len() {
             let mut flipped = csr.clone();
@@ -334,7 +350,8 @@ fn a_specification_that_cannot_be_read_says_where() {
 fn a_public_key_is_of_its_own_kind_and_no_other() {
     for key in KEYS.iter() {
         for kind in KeyKind::all() {
-            assert_eq!(check_public_key(&key.spki, kind).is_ok(), key.kind == kind, "{} as {kind}", key.kind);
+            let read = PublicKey::from_spki(&key.spki, kind);
+            assert_eq!(read.is_ok(), key.kind == kind, "{} as {kind}", key.kind);
         }
     }
 }
@@ -348,7 +365,7 @@ fn rsa_spki(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
 
 #[test]
 fn bad_public_keys_are_refused() {
-    let fault = |spki: &[u8], kind: &str| match check_public_key(spki, kind.parse().unwrap()) {
+    let fault = |spki: &[u8], kind: &str| match PublicKey::from_spki(spki, kind.parse().unwrap()) {
         Err(Error::BadPublicKey { fault, .. }) => fault,
         other => panic!("{other:?}"),
     };
@@ -362,7 +379,7 @@ fn bad_public_keys_are_refused() {
     assert_eq!(fault(&rsa_spki(&even, &f4), "rsa-2048"), KeyFault::EvenModulus);
     assert_eq!(fault(&rsa_spki(&bit_too_short, &f4), "rsa-2048"), KeyFault::ModulusLength);
     assert_eq!(fault(&rsa_spki(&bit_too_long, &f4), "rsa-2048"), KeyFault::ModulusLength);
-    check_public_key(&rsa_spki(&modulus, &f4), "rsa-2048".parse().unwrap()).unwrap();
+    PublicKey::from_spki(&rsa_spki(&modulus, &f4), "rsa-2048".parse().unwrap()).unwrap();
     let rsa = &rsa_2048().spki;
     assert_eq!(fault(rsa, "rsa-3072"), KeyFault::ModulusLength);
     assert_eq!(fault(rsa, "ec-p256"), KeyFault::Algorithm);
@@ -383,9 +400,17 @@ fn bad_public_keys_are_refused() {
     hybrid[point_at] = 0x06;
     assert_eq!(fault(&hybrid, "ec-p256"), KeyFault::PointForm);
 
+    let ed25519 = hex::decode(format!("302a300506032b6570032100{}", "5a".repeat(32))).unwrap();
+    assert_eq!(fault(&ed25519, "ec-p256"), KeyFault::Algorithm);
+    assert_eq!(fault(ec, "ed25519"), KeyFault::Algorithm);
+    let with_null = hex::decode(format!("302c300706032b65700500032100{}", "5a".repeat(32))).unwrap();
+    assert_eq!(fault(&with_null, "ed25519"), KeyFault::Algorithm);
+    let short = hex::decode(format!("3029300506032b6570032000{}", "5a".repeat(31))).unwrap();
+    assert_eq!(fault(&short, "ed25519"), KeyFault::PointForm);
+
     let mut trailing = ec.clone();
     trailing.push(0);
-    let error = check_public_key(&trailing, p256().kind).unwrap_err();
+    let error = PublicKey::from_spki(&trailing, p256().kind).unwrap_err();
     assert!(matches!(error, Error::TrailingBytes { part: Part::PublicKey }), "{error}");
 }
 

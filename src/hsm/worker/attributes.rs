@@ -66,7 +66,9 @@ pub(super) fn public_template(
             template.push(Attribute::ModulusBits(u64::from(bits).into()));
             template.push(Attribute::PublicExponent(PUBLIC_EXPONENT.to_vec()));
         }
-        KeyMaterial::Ec { curve, .. } => {
+        // Of the two forms that PKCS#11 v3.0 has for an Edwards curve, the identifier is the one that
+        // SoftHSM, kryoptic, openCryptoki and NSS take (measured); openCryptoki refuses the name.
+        KeyMaterial::Ec { curve, .. } | KeyMaterial::Edwards { curve, .. } => {
             let parameters = curve.to_der().map_err(|cause| {
                 Error::new(Kind::Bug, "the curve's identifier cannot be encoded").because(cause)
             })?;

@@ -2,13 +2,15 @@
 //! the one that X.509 wants.
 
 use cryptoki::context::Pkcs11;
+use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
+use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::slot::Slot;
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::fault::Fault;
 use super::public_key::two_integers;
-use crate::domain::algorithm::{Digest, Family, KeyKind, KeyMaterial, Scheme};
+use crate::domain::algorithm::{Digest, KeyKind, KeyMaterial, Padding, Scheme, SignatureAlgorithm};
 use crate::hsm::error::{Error, Kind};
 use crate::hsm::profile::{HashedBy, Profile};
 
@@ -16,6 +18,7 @@ use crate::hsm::profile::{HashedBy, Profile};
 pub(super) struct Mechanisms {
     offered: Vec<MechanismType>,
     rsa_hashed_by: HashedBy,
+    rsa_pss_hashed_by: HashedBy,
     ecdsa_hashed_by: HashedBy,
     kinds: Vec<KeyKind>,
 }
@@ -33,11 +36,12 @@ impl Mechanisms {
     }
 
     fn new(offered: Vec<MechanismType>, longest_rsa: usize, profile: &Profile) -> Self {
-        let Profile { rsa_hashed_by, ecdsa_hashed_by, .. } = *profile;
-        let mut mechanisms = Self { offered, rsa_hashed_by, ecdsa_hashed_by, kinds: Vec::new() };
+        let Profile { rsa_hashed_by, rsa_pss_hashed_by, ecdsa_hashed_by, .. } = *profile;
+        let kinds = Vec::new();
+        let mut mechanisms = Self { offered, rsa_hashed_by, rsa_pss_hashed_by, ecdsa_hashed_by, kinds };
         let fits = |kind: &KeyKind| match kind.material() {
             KeyMaterial::Rsa { bits } => usize::try_from(bits).is_ok_and(|bits| bits <= longest_rsa),
-            KeyMaterial::Ec { .. } => true,
+            KeyMaterial::Ec { .. } | KeyMaterial::Edwards { .. } => true,
         };
         let kinds = profile.keys.iter().copied();
         mechanisms.kinds = kinds.filter(fits).filter(|kind| mechanisms.can_use(*kind)).collect();
@@ -72,9 +76,11 @@ impl Mechanisms {
     /// # Errors
     /// [`Kind::Unsupported`] when it lacks the mechanism.
     pub(super) fn signing(&self, scheme: Scheme) -> Result<Signing, Error> {
-        let hashed_by = match scheme.family() {
-            Family::RsaPkcs1 => self.rsa_hashed_by,
-            Family::Ecdsa => self.ecdsa_hashed_by,
+        let hashed_by = match scheme.algorithm() {
+            SignatureAlgorithm::Rsa(Padding::Pkcs1, _) => self.rsa_hashed_by,
+            SignatureAlgorithm::Rsa(Padding::Pss, _) => self.rsa_pss_hashed_by,
+            SignatureAlgorithm::Ecdsa(_) => self.ecdsa_hashed_by,
+            SignatureAlgorithm::Eddsa => HashedBy::Token,
         };
         let mechanism = signature(scheme, hashed_by);
         if !self.offered.contains(&mechanism.mechanism_type()) {
@@ -98,11 +104,13 @@ pub(super) struct Signing {
 impl Signing {
     /// What C_Sign gets for a message.
     pub(super) fn input(&self, message: Vec<u8>) -> Vec<u8> {
-        match (self.hashed_by, self.scheme.family()) {
-            (HashedBy::Token, Family::RsaPkcs1 | Family::Ecdsa) => message,
-            (HashedBy::Worker, Family::Ecdsa) => digest(self.scheme.digest(), &message),
-            (HashedBy::Worker, Family::RsaPkcs1) => {
-                let algorithm = self.scheme.digest();
+        match (self.hashed_by, self.scheme.algorithm()) {
+            (HashedBy::Token, _) | (HashedBy::Worker, SignatureAlgorithm::Eddsa) => message,
+            (
+                HashedBy::Worker,
+                SignatureAlgorithm::Ecdsa(algorithm) | SignatureAlgorithm::Rsa(Padding::Pss, algorithm),
+            ) => digest(algorithm, &message),
+            (HashedBy::Worker, SignatureAlgorithm::Rsa(Padding::Pkcs1, algorithm)) => {
                 [digest_info_prefix(algorithm), &digest(algorithm, &message)].concat()
             }
         }
@@ -113,9 +121,9 @@ impl Signing {
     /// # Errors
     /// [`Kind::Bug`] when the token's is none.
     pub(super) fn output(&self, signature: Vec<u8>) -> Result<Vec<u8>, Error> {
-        match self.scheme.family() {
-            Family::RsaPkcs1 => Ok(signature),
-            Family::Ecdsa => ecdsa_der(&signature),
+        match self.scheme.algorithm() {
+            SignatureAlgorithm::Rsa(..) | SignatureAlgorithm::Eddsa => Ok(signature),
+            SignatureAlgorithm::Ecdsa(_) => ecdsa_der(&signature),
         }
     }
 }
@@ -135,20 +143,47 @@ fn generation(kind: KeyKind) -> Mechanism<'static> {
     match kind.material() {
         KeyMaterial::Rsa { .. } => Mechanism::RsaPkcsKeyPairGen,
         KeyMaterial::Ec { .. } => Mechanism::EccKeyPairGen,
+        KeyMaterial::Edwards { .. } => Mechanism::EccEdwardsKeyPairGen,
     }
 }
 
 fn signature(scheme: Scheme, hashed_by: HashedBy) -> Mechanism<'static> {
-    match (scheme.family(), hashed_by, scheme.digest()) {
-        (Family::RsaPkcs1, HashedBy::Worker, _) => Mechanism::RsaPkcs,
-        (Family::RsaPkcs1, HashedBy::Token, Digest::Sha256) => Mechanism::Sha256RsaPkcs,
-        (Family::RsaPkcs1, HashedBy::Token, Digest::Sha384) => Mechanism::Sha384RsaPkcs,
-        (Family::RsaPkcs1, HashedBy::Token, Digest::Sha512) => Mechanism::Sha512RsaPkcs,
-        (Family::Ecdsa, HashedBy::Worker, _) => Mechanism::Ecdsa,
-        (Family::Ecdsa, HashedBy::Token, Digest::Sha256) => Mechanism::EcdsaSha256,
-        (Family::Ecdsa, HashedBy::Token, Digest::Sha384) => Mechanism::EcdsaSha384,
-        (Family::Ecdsa, HashedBy::Token, Digest::Sha512) => Mechanism::EcdsaSha512,
+    match (scheme.algorithm(), hashed_by) {
+        (SignatureAlgorithm::Rsa(Padding::Pkcs1, _), HashedBy::Worker) => Mechanism::RsaPkcs,
+        (SignatureAlgorithm::Rsa(Padding::Pkcs1, digest), HashedBy::Token) => match digest {
+            Digest::Sha256 => Mechanism::Sha256RsaPkcs,
+            Digest::Sha384 => Mechanism::Sha384RsaPkcs,
+            Digest::Sha512 => Mechanism::Sha512RsaPkcs,
+        },
+        (SignatureAlgorithm::Rsa(Padding::Pss, digest), HashedBy::Worker) => {
+            Mechanism::RsaPkcsPss(pss_parameters(digest))
+        }
+        (SignatureAlgorithm::Rsa(Padding::Pss, digest), HashedBy::Token) => {
+            let parameters = pss_parameters(digest);
+            match digest {
+                Digest::Sha256 => Mechanism::Sha256RsaPkcsPss(parameters),
+                Digest::Sha384 => Mechanism::Sha384RsaPkcsPss(parameters),
+                Digest::Sha512 => Mechanism::Sha512RsaPkcsPss(parameters),
+            }
+        }
+        (SignatureAlgorithm::Ecdsa(_), HashedBy::Worker) => Mechanism::Ecdsa,
+        (SignatureAlgorithm::Ecdsa(digest), HashedBy::Token) => match digest {
+            Digest::Sha256 => Mechanism::EcdsaSha256,
+            Digest::Sha384 => Mechanism::EcdsaSha384,
+            Digest::Sha512 => Mechanism::EcdsaSha512,
+        },
+        (SignatureAlgorithm::Eddsa, _) => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519)),
     }
+}
+
+/// As the signatureAlgorithm of the CSR says: MGF1 with the same digest, a salt as long as it.
+fn pss_parameters(digest: Digest) -> PkcsPssParams {
+    let (hash_alg, mgf, bytes) = match digest {
+        Digest::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, 32_u64),
+        Digest::Sha384 => (MechanismType::SHA384, PkcsMgfType::MGF1_SHA384, 48),
+        Digest::Sha512 => (MechanismType::SHA512, PkcsMgfType::MGF1_SHA512, 64),
+    };
+    PkcsPssParams { hash_alg, mgf, s_len: bytes.into() }
 }
 
 fn digest(algorithm: Digest, message: &[u8]) -> Vec<u8> {
@@ -205,13 +240,15 @@ mod tests {
 
     #[test]
     fn the_worker_hashes_where_the_mechanism_is_raw() {
-        let offered = [MechanismType::ECDSA, MechanismType::RSA_PKCS];
+        let offered = [MechanismType::ECDSA, MechanismType::RSA_PKCS, MechanismType::RSA_PKCS_PSS];
         let mut mechanisms = mechanisms(&offered, 4096);
         mechanisms.rsa_hashed_by = HashedBy::Worker;
+        mechanisms.rsa_pss_hashed_by = HashedBy::Worker;
         let input = |name| mechanisms.signing(scheme(name)).unwrap().input(b"abc".to_vec());
         // FIPS 180-4: SHA-256 of "abc".
         let sha256 = hex::decode("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad").unwrap();
         assert_eq!(input("ecdsa-sha256"), sha256);
+        assert_eq!(input("rsa-pss-sha256"), sha256);
         let info = input("rsa-pkcs1-sha256");
         assert_eq!(info.len(), 19 + 32);
         assert!(info.ends_with(&sha256));
@@ -219,9 +256,16 @@ mod tests {
 
     #[test]
     fn the_token_hashes_where_it_can() {
-        let mechanisms = mechanisms(&[MechanismType::SHA256_RSA_PKCS], 4096);
-        let signing = mechanisms.signing(scheme("rsa-pkcs1-sha256")).unwrap();
-        assert_eq!(signing.input(b"abc".to_vec()), b"abc");
+        let offered =
+            [MechanismType::SHA256_RSA_PKCS, MechanismType::SHA384_RSA_PKCS_PSS, MechanismType::EDDSA];
+        let mechanisms = mechanisms(&offered, 4096);
+        for name in ["rsa-pkcs1-sha256", "rsa-pss-sha384", "ed25519"] {
+            let signing = mechanisms.signing(scheme(name)).unwrap();
+            assert_eq!(signing.input(b"abc".to_vec()), b"abc");
+            assert_eq!(signing.output(b"abc".to_vec()).unwrap(), b"abc");
+        }
+        let error = mechanisms.signing(scheme("rsa-pss-sha256")).err().unwrap();
+        assert_eq!(error.kind(), Kind::Unsupported);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! SubjectPublicKeyInfo from the attributes of a public key object.
 
-use const_oid::db::rfc5912;
+use const_oid::db::{rfc5912, rfc8410};
 use cryptoki::object::{Attribute, AttributeType};
-use der::asn1::{AnyRef, BitString, Null, OctetStringRef, UintRef};
+use der::asn1::{AnyRef, BitString, Null, OctetStringRef, PrintableStringRef, UintRef};
 use der::{Decode as _, Encode as _, referenced::RefToOwned as _};
 use spki::{AlgorithmIdentifier, ObjectIdentifier, SubjectPublicKeyInfo};
 
@@ -13,7 +13,8 @@ use crate::hsm::error::{Error, Kind};
 pub(super) const PUBLIC_KEY: [AttributeType; 4] =
     [AttributeType::Modulus, AttributeType::PublicExponent, AttributeType::EcParams, AttributeType::EcPoint];
 
-/// DER of SubjectPublicKeyInfo: RFC 8017 appendix A.1 for RSA, RFC 5480 section 2 for EC.
+/// DER of SubjectPublicKeyInfo: RFC 8017 appendix A.1 for RSA, RFC 5480 section 2 for EC, RFC 8410
+/// section 4 for Edwards curves.
 ///
 /// # Errors
 /// [`Kind::Unsupported`] for a key that is neither, or on a curve that is not in the table;
@@ -50,40 +51,54 @@ fn present(value: &[u8]) -> Option<&[u8]> {
 }
 
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>, Error> {
-    encoded(rfc5912::RSA_ENCRYPTION, Null.into(), &two_integers(modulus, exponent)?)
+    encoded(rfc5912::RSA_ENCRYPTION, Some(Null.into()), &two_integers(modulus, exponent)?)
 }
 
 fn ec(parameters: &[u8], point: &[u8]) -> Result<Vec<u8>, Error> {
-    let curve = ObjectIdentifier::from_der(parameters)
-        .map_err(|cause| nonsense("CKA_EC_PARAMS is no named curve", cause))?;
-    let field_bytes = KeyKind::all().find_map(|kind| match kind.material() {
-        KeyMaterial::Ec { curve: known, field_bytes } if known == curve => Some(field_bytes),
-        KeyMaterial::Ec { .. } | KeyMaterial::Rsa { .. } => None,
-    });
-    let Some(field_bytes) = field_bytes else {
-        let message = format!("the key on the token is on the curve {curve}, which strongroom does not use");
-        return Err(Error::new(Kind::Unsupported, message));
-    };
-    encoded(rfc5912::ID_EC_PUBLIC_KEY, (&curve).into(), uncompressed(point, field_bytes)?)
+    let curve = named_curve(parameters)?;
+    for kind in KeyKind::all() {
+        match kind.material() {
+            KeyMaterial::Ec { curve: known, field_bytes } if known == curve => {
+                // 04 X Y: uncompressed.
+                let form = |bytes: &[u8]| bytes.len() == 1 + 2 * field_bytes && bytes.first() == Some(&4);
+                return encoded(rfc5912::ID_EC_PUBLIC_KEY, Some((&curve).into()), bare(point, form)?);
+            }
+            KeyMaterial::Edwards { curve: known, key_bytes } if known == curve => {
+                return encoded(curve, None, bare(point, |bytes| bytes.len() == key_bytes)?);
+            }
+            KeyMaterial::Ec { .. } | KeyMaterial::Edwards { .. } | KeyMaterial::Rsa { .. } => {}
+        }
+    }
+    let message = format!("the key on the token is on the curve {curve}, which strongroom does not use");
+    Err(Error::new(Kind::Unsupported, message))
 }
 
-/// CKA_EC_POINT as 04 X Y. The standard wants it inside an OCTET STRING; some modules leave that out
+/// CKA_EC_PARAMS: an identifier, or for an Edwards curve its name, whichever the module prefers.
+fn named_curve(parameters: &[u8]) -> Result<ObjectIdentifier, Error> {
+    match PrintableStringRef::from_der(parameters) {
+        Ok(name) if name.as_str() == "edwards25519" => Ok(rfc8410::ID_ED_25519),
+        _ => ObjectIdentifier::from_der(parameters)
+            .map_err(|cause| nonsense("CKA_EC_PARAMS is no named curve", cause)),
+    }
+}
+
+/// CKA_EC_POINT without the OCTET STRING around it. The standard wants one; some modules leave it out
 /// (opencryptoki#634, OpenSC#1285, kryoptic#115). The lengths tell them apart.
-fn uncompressed(point: &[u8], field_bytes: usize) -> Result<&[u8], Error> {
-    let is_point = |bytes: &[u8]| bytes.len() == 1 + 2 * field_bytes && bytes.first() == Some(&4);
-    if is_point(point) {
+fn bare(point: &[u8], has_form: impl Fn(&[u8]) -> bool) -> Result<&[u8], Error> {
+    if has_form(point) {
         return Ok(point);
     }
     match <&OctetStringRef>::from_der(point) {
-        Ok(inner) if is_point(inner.as_bytes()) => Ok(inner.as_bytes()),
-        Ok(_) => Err(nonsense("CKA_EC_POINT", "not an uncompressed point of this curve")),
+        Ok(inner) if has_form(inner.as_bytes()) => Ok(inner.as_bytes()),
+        Ok(_) => Err(nonsense("CKA_EC_POINT", "not a point of this curve in its usual form")),
         Err(cause) => Err(nonsense("CKA_EC_POINT", cause)),
     }
 }
 
-fn encoded(oid: ObjectIdentifier, parameters: AnyRef<'_>, key: &[u8]) -> Result<Vec<u8>, Error> {
+fn encoded(oid: ObjectIdentifier, parameters: Option<AnyRef<'_>>, key: &[u8]) -> Result<Vec<u8>, Error> {
     let encode = || {
-        let algorithm = AlgorithmIdentifier { oid, parameters: Some(parameters.ref_to_owned()) };
+        let parameters = parameters.map(|parameters| parameters.ref_to_owned());
+        let algorithm = AlgorithmIdentifier { oid, parameters };
         let subject_public_key = BitString::from_bytes(key)?;
         SubjectPublicKeyInfo { algorithm, subject_public_key }.to_der()
     };
@@ -132,6 +147,23 @@ mod tests {
         assert_eq!(spki(&[p256_params(), Attribute::EcPoint(wrapped)]).unwrap(), raw);
         let (_, parsed) = Parsed::from_der(&raw).unwrap();
         assert!(matches!(parsed.parsed().unwrap(), PublicKey::EC(key) if key.data() == point()));
+    }
+
+    #[test]
+    fn an_edwards_key_is_taken_in_every_form_that_modules_give_it() {
+        let key = [0x5a; 32];
+        let oid = Attribute::EcParams(rfc8410::ID_ED_25519.to_der().unwrap());
+        let name = Attribute::EcParams([&[0x13, 12][..], b"edwards25519"].concat());
+        // RFC 8410 section 10.1: the SubjectPublicKeyInfo up to the key.
+        let expected = [&hex::decode("302a300506032b6570032100").unwrap()[..], &key].concat();
+        for parameters in [oid, name] {
+            for point in [key.to_vec(), [&[4, 32][..], &key].concat()] {
+                let der = spki(&[parameters.clone(), Attribute::EcPoint(point)]).unwrap();
+                assert_eq!(der, expected);
+            }
+            let error = spki(&[parameters, Attribute::EcPoint(vec![4, 31])]).unwrap_err();
+            assert_eq!(error.kind(), Kind::Bug);
+        }
     }
 
     #[test]

@@ -1,48 +1,69 @@
 //! Certificates that come back.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
-use super::accept::Form;
+use super::accept::{self, Form, Offer, VARY};
 use super::convert;
+use super::csrs::query_of;
 use super::problem::{ByHandle, EveryCall, PROBLEM, WithBody};
 use crate::api;
 use crate::app::Certificate;
+use crate::app::marry::Validity;
 use crate::domain::certificate::pem;
 use crate::domain::id::Handle;
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody};
+use crate::http::uninterrupted::uninterrupted;
 
-/// Marry a certificate to a pending signing request: PEM or DER, its chain in any order.
+/// How a certificate is shown; as PEM, with its chain.
+const OFFERS: &[Offer] = &[
+    ("application/json", Form::Json),
+    ("application/pkix-cert", Form::Der),
+    ("application/octet-stream", Form::Der),
+    ("application/pem-certificate-chain", Form::Pem),
+    ("application/x-pem-file", Form::Pem),
+    ("text/plain", Form::Pem),
+];
+
+/// Marry a certificate to a pending signing request: PEM, DER or PKCS #7, its chain in any order.
 #[utoipa::path(
     put, path = "/csrs/{handle}/certificate", tag = "certificates", operation_id = "marryCertificate",
-    params(("handle" = String, Path, description = "The signing request")),
-    request_body(description = "The certificate: PEM, with its chain in any order, or DER", content(
+    params(("handle" = String, Path, description = "The signing request"), api::MarryCertificate),
+    request_body(description = "The certificate: PEM or PKCS #7, with its chain in any order, or DER", content(
         (String = "application/x-pem-file"),
         (Vec<u8> = "application/pkix-cert"),
+        (Vec<u8> = "application/pkcs7-mime"),
     )),
     responses(
         (status = 200, description = "Married; also when the same certificate was married before", body = api::Certificate),
-        (status = 400, description = "Not a handle, or no certificate", body = api::Problem, content_type = PROBLEM),
+        (status = 400, description = "Not a handle, no certificate, or a parameter breaks a rule", body = api::Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such signing request", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "It is not pending; `state` says where it is", body = api::Problem, content_type = PROBLEM),
-        (status = 422, description = "No certificate in it is for the request's key", body = api::Problem, content_type = PROBLEM),
+        (status = 422, description = "No certificate in it is for the request's key, or it has expired or is not valid yet", body = api::Problem, content_type = PROBLEM),
         EveryCall,
         WithBody,
     )
 )]
 pub(super) async fn marry(
     State(context): State<Context>,
+    permit: Permit,
     Path(handle): Path<String>,
+    query: Result<Query<api::MarryCertificate>, QueryRejection>,
     body: PermittedBody,
 ) -> Result<Json<api::Certificate>, Failure> {
     let handle = convert::handle("handle", &handle)?;
-    let (_, certificate) =
-        context.app.marry(body.permit.principal.handle, handle, body.bytes.to_vec()).await?;
-    Ok(Json(view(&context, handle, &certificate).await?))
+    let validity = if query_of(query)?.allow_expired { Validity::Any } else { Validity::Now };
+    uninterrupted(async move {
+        let (principal, bytes) = (permit.principal.handle, body.bytes.to_vec());
+        let (_, certificate) = context.app.marry(principal, handle, bytes, validity).await?;
+        Ok(Json(view(&context, handle, &certificate).await?))
+    })
+    .await
 }
 
 /// The certificate of a signing request.
@@ -50,10 +71,13 @@ pub(super) async fn marry(
     get, path = "/csrs/{handle}/certificate", tag = "certificates", operation_id = "getCertificate",
     params(("handle" = String, Path, description = "The signing request")),
     responses(
-        (status = 200, description = "By Accept: JSON, the certificate as DER (`application/pkix-cert`), or with its chain as PEM (`application/pem-certificate-chain`, `application/x-pem-file`, `text/plain`)", content(
+        (status = 200, description = "By Accept: JSON, the certificate as DER, or with its chain as PEM", content(
             (api::Certificate = "application/json"),
             (Vec<u8> = "application/pkix-cert"),
+            (Vec<u8> = "application/octet-stream"),
             (String = "application/pem-certificate-chain"),
+            (String = "application/x-pem-file"),
+            (String = "text/plain"),
         )),
         (status = 404, description = "There is no such signing request, or it has no certificate yet", body = api::Problem, content_type = PROBLEM),
         (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = PROBLEM),
@@ -67,18 +91,21 @@ pub(super) async fn show(
     Path(handle): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let form = Form::wanted(&headers, "application/pkix-cert")?;
+    let (media_type, form) = accept::wanted(&headers, OFFERS)?;
     let handle = convert::handle("handle", &handle)?;
     let certificate = context.app.certificate(handle).await?;
-    Ok(match form {
-        Form::Json => Json(view(&context, handle, &certificate).await?).into_response(),
-        Form::Der => ([(header::CONTENT_TYPE, "application/pkix-cert")], certificate.leaf).into_response(),
-        Form::Pem => {
-            let text: String =
-                std::iter::once(&certificate.leaf).chain(&certificate.chain).map(|der| pem(der)).collect();
-            ([(header::CONTENT_TYPE, "application/pem-certificate-chain")], text).into_response()
+    let bytes = match form {
+        Form::Json => {
+            return Ok(([VARY], Json(view(&context, handle, &certificate).await?)).into_response());
         }
-    })
+        Form::Der => certificate.leaf,
+        Form::Pem => std::iter::once(&certificate.leaf)
+            .chain(&certificate.chain)
+            .map(|der| pem(der))
+            .collect::<String>()
+            .into_bytes(),
+    };
+    Ok(([VARY, (header::CONTENT_TYPE, media_type)], bytes).into_response())
 }
 
 async fn view(

@@ -4,11 +4,12 @@ use crate::api;
 use crate::app::produce::{KeyWish, Wish};
 use crate::app::tokens::{self, TokenView};
 use crate::app::{SlotInfo, Token, TokenStatus};
-use crate::domain::algorithm::{Digest, KeyKind};
+use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::csr::{self, CsrSpec};
 use crate::domain::extensions::{BasicConstraints, Extensions};
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
+use crate::domain::jwk;
 use crate::domain::key::{EvidenceLevel, Key, KeyAttributes};
 use crate::domain::name::Name;
 use crate::domain::san::San;
@@ -30,9 +31,10 @@ pub(super) fn wish(body: api::CreateCsr) -> Result<Wish, Vec<Invalid>> {
     let extensions = keep_all(&mut wrong, extensions(&body.extensions));
     let key = keep(&mut wrong, key_wish(body.key));
     let digest = keep(&mut wrong, body.digest.as_deref().map(digest).transpose());
-    match (subject, sans, extensions, key, digest) {
-        (Some(subject), Some(sans), Some(extensions), Some(key), Some(digest)) => {
-            Ok(Wish { spec: CsrSpec { subject, sans, extensions }, key, digest })
+    let padding = keep(&mut wrong, body.padding.as_deref().map(padding).transpose());
+    match (subject, sans, extensions, key, digest, padding) {
+        (Some(subject), Some(sans), Some(extensions), Some(key), Some(digest), Some(padding)) => {
+            Ok(Wish { spec: CsrSpec { subject, sans, extensions }, key, digest, padding })
         }
         _ => Err(wrong),
     }
@@ -93,6 +95,13 @@ fn digest(text: &str) -> Result<Digest, Invalid> {
         .into_iter()
         .find(|digest| digest.to_string() == text)
         .ok_or_else(|| Invalid::new("digest", "must be sha256, sha384 or sha512"))
+}
+
+fn padding(text: &str) -> Result<Padding, Invalid> {
+    [Padding::Pkcs1, Padding::Pss]
+        .into_iter()
+        .find(|padding| padding.to_string() == text)
+        .ok_or_else(|| Invalid::new("padding", "must be pkcs1 or pss"))
 }
 
 /// Statuses separated by commas.
@@ -171,6 +180,7 @@ pub(super) fn key(key: &Key, token: Option<&Token>) -> api::Key {
         uri: key_uri(key, token),
         created_at: key.created_at.to_string(),
         public_key: csr::public_key_pem(&key.spki),
+        jwk: jwk(key),
         spki_sha256: hex::encode(csr::spki_sha256(&key.spki)),
         attributes: attributes(&key.attributes),
         evidence: evidence(key.evidence),
@@ -183,6 +193,12 @@ fn key_uri(key: &Key, token: Option<&Token>) -> Option<String> {
         TokenStatus::Up { info, .. } => Some(info.key_uri(key.id, &key.handle.to_string())),
         TokenStatus::Starting | TokenStatus::Down { .. } | TokenStatus::Stopped => None,
     }
+}
+
+/// Every key of the index was read as one of its kind before it got there.
+fn jwk(key: &Key) -> std::collections::BTreeMap<String, String> {
+    let members = jwk::members(&key.spki, key.kind).unwrap_or_default();
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn attributes(read: &KeyAttributes) -> std::collections::BTreeMap<String, bool> {

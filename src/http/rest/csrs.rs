@@ -5,9 +5,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 
-use super::accept::Form;
+use super::accept::{self, Form, Offer, VARY};
+use super::convert;
+use super::prefer::{PREFERENCE_APPLIED, Preferences};
 use super::problem::{self, ByHandle, EveryCall, PROBLEM, WithBody};
-use super::{convert, prefer};
 use crate::api;
 use crate::app::idempotency::{Begun, Claim};
 use crate::app::keys::KeyFate;
@@ -20,9 +21,18 @@ use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody};
 use crate::http::request_id::RequestId;
+use crate::http::uninterrupted::uninterrupted;
 
 /// Names the create route in the idempotency table.
 const CREATE: &str = "POST /strongroom/v1/csrs";
+/// How a CSR is shown.
+const OFFERS: &[Offer] = &[
+    ("application/json", Form::Json),
+    ("application/pkcs10", Form::Der),
+    ("application/octet-stream", Form::Der),
+    ("application/x-pem-file", Form::Pem),
+    ("text/plain", Form::Pem),
+];
 /// Items on a page when the client does not say.
 pub(super) const DEFAULT_LIMIT: usize = 50;
 /// Most items on a page.
@@ -32,13 +42,19 @@ pub(super) const MOST_LIMIT: usize = 200;
 #[utoipa::path(
     post, path = "/csrs", tag = "csrs", operation_id = "createCsr",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this create: sent again within 24 hours it gets the same answer and makes no second key"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once; `wait=N` answers 202 when the CSR is not made within N seconds (10 when absent)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Names this create: sent again within 24 hours it makes no second key and gets the same answer, if that was 2xx, 400 or 422"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once; `wait=N`, with it or alone, answers 202 when the CSR is not made within N seconds (10 when absent, at most 120)"),
     ),
     request_body = api::CreateCsr,
     responses(
-        (status = 201, description = "The CSR is made", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
-        (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(("Location" = String, description = "The signing request"))),
+        (status = 201, description = "The CSR is made", body = api::Csr, headers(
+            ("Location" = String, description = "The signing request"),
+            ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
+        )),
+        (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(
+            ("Location" = String, description = "The signing request"),
+            ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
+        )),
         (status = 400, description = "Malformed, or a field breaks a rule", body = api::Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such key", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = PROBLEM),
@@ -56,35 +72,21 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: PermittedBody,
 ) -> Result<Response, Failure> {
-    let wait = prefer::wait(&headers);
-    let Some(key) = headers.get("idempotency-key") else {
-        let created = create_once(&context, &body, None, wait).await?;
-        return created_answer(&context, created).await.map(response);
-    };
-    let key = key.to_str().map_err(|_| Invalid::new("Idempotency-Key", "must be printable ASCII"))?;
-    let principal = body.permit.principal.handle;
-    let (claim, produced) = match context.app.begin_idempotent(principal, CREATE, key, &body.bytes).await? {
-        Begun::Answered(answer) => return Ok(response(answer)),
-        Begun::Begun(claim, handle) => {
-            let produced = context.app.resume(handle, wait).await.map_err(Failure::from);
-            (claim, produced)
+    let preferences = Preferences::of(&headers);
+    let wait = preferences.wait();
+    let key = headers.get("idempotency-key").map(|key| key.to_str().map(str::to_owned)).transpose();
+    let key = key.map_err(|_| Invalid::new("Idempotency-Key", "must be printable ASCII"))?;
+    let answer = uninterrupted(async move {
+        match key {
+            Some(key) => create_under_key(&context, &body, &key, wait, request_id).await,
+            None => created_answer(&context, create_once(&context, &body, None, wait).await?).await,
         }
-        Begun::Fresh(claim) => {
-            let produced = create_once(&context, &body, Some(&claim), wait).await;
-            (claim, produced)
-        }
-    };
-    let answer = match produced {
-        Ok(produced) => created_answer(&context, produced).await?,
-        // What the client did wrong stays wrong; what went wrong here may go better next time.
-        Err(failure) if failure.status().is_client_error() => {
-            keep(&context, &claim, problem_answer(&failure, request_id)?).await?;
-            return Err(failure);
-        }
-        Err(failure) => return Err(failure),
-    };
-    keep(&context, &claim, answer.clone()).await?;
-    Ok(response(answer))
+    });
+    let mut response = response(answer.await?);
+    if let Some(applied) = preferences.applied(response.status()) {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
+    Ok(response)
 }
 
 /// List signing requests.
@@ -109,7 +111,7 @@ pub(super) async fn list(
             .kind
             .map(|kind| kind.parse().map_err(|error| Invalid::new("kind", format!("{error}"))))
             .transpose()?,
-        name_prefix: query.name.map(|name| name.to_lowercase()).filter(|name| !name.is_empty()),
+        name_prefix: query.name.filter(|name| !name.is_empty()),
     };
     let order = match query.order.as_deref() {
         None | Some("newest") => Order::NewestFirst,
@@ -127,10 +129,12 @@ pub(super) async fn list(
     get, path = "/csrs/{handle}", tag = "csrs", operation_id = "getCsr",
     params(("handle" = String, Path, description = "The signing request")),
     responses(
-        (status = 200, description = "By Accept: JSON, the CSR as DER (`application/pkcs10`), or as PEM (`application/x-pem-file`, `text/plain`)", content(
+        (status = 200, description = "By Accept: JSON, the CSR as DER, or as PEM", content(
             (api::Csr = "application/json"),
             (Vec<u8> = "application/pkcs10"),
+            (Vec<u8> = "application/octet-stream"),
             (String = "application/x-pem-file"),
+            (String = "text/plain"),
         )),
         (status = 406, description = "None of the types in Accept is offered", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "The CSR is not made yet, and only JSON can say so", body = api::Problem, content_type = PROBLEM),
@@ -145,20 +149,16 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let request = context.app.signing_request(convert::handle("handle", &handle)?).await?;
-    let form = Form::wanted(&headers, "application/pkcs10")?;
-    let (Form::Der | Form::Pem) = form else {
-        return Ok(Json(view(&context, &request).await?).into_response());
-    };
+    let (media_type, form) = accept::wanted(&headers, OFFERS)?;
+    if form == Form::Json {
+        return Ok(([VARY], Json(view(&context, &request).await?)).into_response());
+    }
     let Some(der) = request.csr else {
         let message = format!("signing request {handle} is {}: it has no CSR", request.state);
         return Err(Error::new(Kind::Conflict, "signing-request.no-csr", message).into());
     };
-    Ok(match form {
-        Form::Der => ([(header::CONTENT_TYPE, "application/pkcs10")], der).into_response(),
-        Form::Pem | Form::Json => {
-            ([(header::CONTENT_TYPE, "application/x-pem-file")], csr::pem(&der)).into_response()
-        }
-    })
+    let bytes = if form == Form::Pem { csr::pem(&der).into_bytes() } else { der };
+    Ok(([VARY, (header::CONTENT_TYPE, media_type)], bytes).into_response())
 }
 
 /// Call a signing request off. The answer says what becomes of its key.
@@ -178,14 +178,17 @@ pub(super) async fn cancel(
     Path(handle): Path<String>,
 ) -> Result<Json<api::Cancelled>, Failure> {
     let handle = convert::handle("handle", &handle)?;
-    let (request, fate) = context.app.cancel(permit.principal.handle, handle).await?;
-    let key_fate = match fate {
-        KeyFate::NoKey => "no-key",
-        KeyFate::Destroyed => "destroyed",
-        KeyFate::WillBeDestroyed => "will-be-destroyed",
-        KeyFate::Kept => "kept",
-    };
-    Ok(Json(api::Cancelled { csr: view(&context, &request).await?, key_fate: key_fate.to_owned() }))
+    uninterrupted(async move {
+        let (request, fate) = context.app.cancel(permit.principal.handle, handle).await?;
+        let key_fate = match fate {
+            KeyFate::NoKey => "no-key",
+            KeyFate::Destroyed => "destroyed",
+            KeyFate::WillBeDestroyed => "will-be-destroyed",
+            KeyFate::Kept => "kept",
+        };
+        Ok(Json(api::Cancelled { csr: view(&context, &request).await?, key_fate: key_fate.to_owned() }))
+    })
+    .await
 }
 
 /// Take an issued signing request out of use, so that its key may be destroyed.
@@ -205,8 +208,11 @@ pub(super) async fn retire(
     Path(handle): Path<String>,
 ) -> Result<Json<api::Csr>, Failure> {
     let handle = convert::handle("handle", &handle)?;
-    let request = context.app.retire(permit.principal.handle, handle).await?;
-    Ok(Json(view(&context, &request).await?))
+    uninterrupted(async move {
+        let request = context.app.retire(permit.principal.handle, handle).await?;
+        Ok(Json(view(&context, &request).await?))
+    })
+    .await
 }
 
 /// A query, with its rejection as a problem that names the parameter.
@@ -224,6 +230,47 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Invalid> {
         limit @ 1..=MOST_LIMIT => Ok(limit),
         _ => Err(Invalid::new("limit", format!("must be 1 to {MOST_LIMIT}"))),
     }
+}
+
+/// A create that was sent before is answered as it was then, or taken up where it was left.
+async fn create_under_key(
+    context: &Context,
+    body: &PermittedBody,
+    key: &str,
+    wait: Wait,
+    request_id: String,
+) -> Result<Answer, Failure> {
+    let principal = body.permit.principal.handle;
+    let (claim, produced) = match context.app.begin_idempotent(principal, CREATE, key, &body.bytes).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::Begun(claim, handle) => {
+            let produced = context.app.resume(handle, wait).await.map_err(Failure::from);
+            (claim, produced)
+        }
+        Begun::Fresh(claim) => {
+            let produced = create_once(context, body, Some(&claim), wait).await;
+            (claim, produced)
+        }
+    };
+    let (kept, outcome) = match produced {
+        Ok(produced) => {
+            let answer = created_answer(context, produced).await?;
+            (answer.clone(), Ok(answer))
+        }
+        Err(failure) if stays_wrong(failure.status()) => {
+            (problem_answer(&failure, request_id)?, Err(failure))
+        }
+        Err(failure) => return Err(failure),
+    };
+    context.app.keep_answer(&claim, kept).await?;
+    outcome
+}
+
+/// Whether the body that the key belongs to is what was refused. The other refusals are of the
+/// moment (404, 409: a key may come back to its token, 5xx) or of what is not compared when the key
+/// comes again (415: the content type), and may go well then.
+fn stays_wrong(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 async fn create_once(
@@ -276,10 +323,6 @@ fn problem_answer(failure: &Failure, request_id: String) -> Result<Answer, Failu
         content_type: Some(PROBLEM.to_owned()),
         body: json_bytes(&problem::document(failure, request_id))?,
     })
-}
-
-async fn keep(context: &Context, claim: &Claim, answer: Answer) -> Result<(), Failure> {
-    Ok(context.app.keep_answer(claim, answer).await?)
 }
 
 fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {

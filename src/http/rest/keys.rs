@@ -11,6 +11,7 @@ use crate::domain::key::Key;
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::Permit;
+use crate::http::uninterrupted::uninterrupted;
 
 /// List keys, newest first.
 #[utoipa::path(
@@ -72,8 +73,11 @@ pub(super) async fn destroy(
     Path(handle): Path<String>,
 ) -> Result<Json<api::Key>, Failure> {
     let handle = convert::handle("handle", &handle)?;
-    let key = context.app.destroy_key(permit.principal.handle, handle).await?;
-    Ok(Json(view(&context, &key)))
+    uninterrupted(async move {
+        let key = context.app.destroy_key(permit.principal.handle, handle).await?;
+        Ok(Json(view(&context, &key)))
+    })
+    .await
 }
 
 fn view(context: &Context, key: &Key) -> api::Key {

@@ -47,6 +47,9 @@ impl Answer {
                 (Self::Attributes(template, count), Alteration::SetBool(wanted, value)) => {
                     alter_each(outputs(template, count), *wanted, |attribute| set_bool(attribute, *value))
                 }
+                (Self::Attributes(template, count), Alteration::SetBytes(wanted, value)) => {
+                    alter_each(outputs(template, count), *wanted, |attribute| set_bytes(attribute, value))
+                }
                 (Self::Attributes(template, count), Alteration::Drop(wanted)) => {
                     let changed = alter_each(outputs(template, count), *wanted, drop_value);
                     if changed && *rv == CKR_OK {
@@ -123,6 +126,19 @@ unsafe fn set_bool(attribute: &mut CK_ATTRIBUTE, value: bool) -> bool {
     unsafe { attribute.pValue.cast::<CK_BBOOL>().replace(value) != value }
 }
 
+/// # Safety
+/// C_GetAttributeValue has answered the attribute.
+unsafe fn set_bytes(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> bool {
+    if attribute.pValue.is_null() || attribute.ulValueLen != value.len() as CK_ULONG {
+        return false;
+    }
+    // SAFETY: the module wrote so many bytes there.
+    let present = unsafe { slice::from_raw_parts_mut(attribute.pValue.cast::<u8>(), value.len()) };
+    let changed = present != value;
+    present.copy_from_slice(value);
+    changed
+}
+
 fn drop_value(attribute: &mut CK_ATTRIBUTE) -> bool {
     mem::replace(&mut attribute.ulValueLen, CK_UNAVAILABLE_INFORMATION) != CK_UNAVAILABLE_INFORMATION
 }
@@ -159,6 +175,19 @@ mod tests {
         // SAFETY: list and count are those of an answered call.
         assert!(unsafe { answer.alter(&Alteration::Hide(CKM_RSA_PKCS), &mut rv) });
         assert_eq!((list[0], count), (CKM_ECDSA, 1));
+    }
+
+    #[test]
+    fn bytes_take_the_place_of_a_value_of_their_length() {
+        let mut value = 1;
+        let mut template = local_and_token(&mut value);
+        let answer = Answer::Attributes(template.as_mut_ptr(), 2);
+        let mut rv = CKR_OK;
+        // SAFETY: the template is that of an answered call.
+        assert!(!unsafe { answer.alter(&Alteration::SetBytes(CKA_LOCAL, vec![7, 7]), &mut rv) });
+        // SAFETY: as before.
+        assert!(unsafe { answer.alter(&Alteration::SetBytes(CKA_LOCAL, vec![7]), &mut rv) });
+        assert_eq!((rv, value), (CKR_OK, 7));
     }
 
     #[test]

@@ -41,6 +41,7 @@
 //! | `none` | C_GetSlotList, C_FindObjects: OK, with nothing found |
 //! | `hide=<CKM>` | C_GetMechanismList: without this mechanism |
 //! | `set-bool=<CKA>:<true or false>` | C_GetAttributeValue: this value for the attribute |
+//! | `set-bytes=<CKA>:<hexadecimal>` | C_GetAttributeValue: this value, where the attribute is as long |
 //! | `drop=<CKA>` | C_GetAttributeValue: the token does not know the attribute |
 //! | `flip-bit` | C_Sign: OK, with a wrong signature |
 //!

@@ -74,6 +74,8 @@ pub enum Alteration {
     Hide(CK_MECHANISM_TYPE),
     /// The attribute has this value.
     SetBool(CK_ATTRIBUTE_TYPE, bool),
+    /// The attribute has this value, if it has its length.
+    SetBytes(CK_ATTRIBUTE_TYPE, Vec<u8>),
     /// The attribute is not there.
     Drop(CK_ATTRIBUTE_TYPE),
     /// One bit of the signature is wrong.
@@ -86,7 +88,7 @@ impl Alteration {
         match self {
             Self::None => &["C_GetSlotList", "C_FindObjects"],
             Self::Hide(_) => &["C_GetMechanismList"],
-            Self::SetBool(..) | Self::Drop(_) => &["C_GetAttributeValue"],
+            Self::SetBool(..) | Self::SetBytes(..) | Self::Drop(_) => &["C_GetAttributeValue"],
             Self::FlipBit => &["C_Sign"],
         }
     }
@@ -177,13 +179,14 @@ fn action(word: &str) -> Result<Action, String> {
         ("none", None) => Alter(Alteration::None),
         ("hide", Some(mechanism)) => Alter(Alteration::Hide(names::mechanism(mechanism)?)),
         ("set-bool", Some(setting)) => Alter(set_bool(setting)?),
+        ("set-bytes", Some(setting)) => Alter(set_bytes(setting)?),
         ("drop", Some(attribute)) => Alter(Alteration::Drop(names::attribute(attribute)?)),
         ("flip-bit", None) => Alter(Alteration::FlipBit),
         _ => {
             return Err(format!(
                 "`{word}` is not an action; actions are return-before=<CKR>, return-after=<CKR>, hang, \
                  hang-after, sleep-ms=<number>, kill-before, kill-after, none, hide=<CKM>, \
-                 set-bool=<CKA>:<true|false>, drop=<CKA>, flip-bit"
+                 set-bool=<CKA>:<true|false>, set-bytes=<CKA>:<hexadecimal>, drop=<CKA>, flip-bit"
             ));
         }
     })
@@ -198,6 +201,14 @@ fn set_bool(setting: &str) -> Result<Alteration, String> {
     let expected = || format!("`<CKA>:true` or `<CKA>:false` expected, not `{setting}`");
     let (attribute, value) = setting.split_once(':').ok_or_else(expected)?;
     Ok(Alteration::SetBool(names::attribute(attribute)?, value.parse().map_err(|_| expected())?))
+}
+
+fn set_bytes(setting: &str) -> Result<Alteration, String> {
+    let expected = || format!("`<CKA>:<hexadecimal>` expected, not `{setting}`");
+    let (attribute, value) = setting.split_once(':').ok_or_else(expected)?;
+    let digits = value.as_bytes().chunks(2).map(|two| u8::from_str_radix(str::from_utf8(two).ok()?, 16).ok());
+    let value = digits.collect::<Option<Vec<u8>>>().filter(|_| value.len().is_multiple_of(2));
+    Ok(Alteration::SetBytes(names::attribute(attribute)?, value.ok_or_else(expected)?))
 }
 
 #[cfg(test)]
@@ -243,6 +254,7 @@ mod tests {
                     C_GetSlotList every none\n\
                     C_GetMechanismList every hide=CKM_RSA_PKCS_KEY_PAIR_GEN\n\
                     C_GetAttributeValue every set-bool=CKA_EXTRACTABLE:true\n\
+                    C_GetAttributeValue every set-bytes=CKA_PUBLIC_EXPONENT:0000ff\n\
                     C_GetAttributeValue every drop=CKA_LOCAL\n\
                     C_Sign every flip-bit\n";
         assert_eq!(
@@ -258,6 +270,7 @@ mod tests {
                 Action::Alter(Alteration::None),
                 Action::Alter(Alteration::Hide(0)),
                 Action::Alter(Alteration::SetBool(0x162, true)),
+                Action::Alter(Alteration::SetBytes(0x122, vec![0, 0, 0xff])),
                 Action::Alter(Alteration::Drop(0x163)),
                 Action::Alter(Alteration::FlipBit),
             ]
@@ -279,6 +292,8 @@ mod tests {
             ("C_Sign every sleep-ms=long", "`long`"),
             ("C_GetAttributeValue every set-bool=CKA_LOCAL", "`<CKA>:true`"),
             ("C_GetAttributeValue every set-bool=CKA_LOCAL:yes", "`<CKA>:true`"),
+            ("C_GetAttributeValue every set-bytes=CKA_MODULUS:f", "`<CKA>:<hexadecimal>`"),
+            ("C_GetAttributeValue every set-bytes=CKA_MODULUS:0g", "`<CKA>:<hexadecimal>`"),
             ("C_Login every flip-bit", "alters the answer of C_Sign"),
         ] {
             let bad = parse(&format!("# one\nC_Login every hang\n{line}")).unwrap_err();
