@@ -72,7 +72,10 @@ fn a_key_of_a_kind_that_we_do_not_know_keeps_nobody_from_working() {
     let mut service = appliance.start_ready();
     let id = our_id(&service, 1);
     service.stop();
-    pkcs11_tool(&appliance, &["--keypairgen", "--key-type", "EC:secp521r1", "--id", &id, "--label", "large"]);
+    pkcs11_tool(
+        &appliance,
+        &["--keypairgen", "--key-type", "EC:secp256k1", "--id", &id, "--label", "strange"],
+    );
 
     let service = appliance.start_ready();
     assert_counts(&service, json!({ "objects": 4, "owned": 2, "recovered": 0, "quarantined": 2 }));
