@@ -71,8 +71,8 @@ pub fn token_spec(name: &str, token: &TokenConfig) -> TokenSpec {
     }
 }
 
-/// Makes a directory that only its owner enters, or sees to it that an existing one is no more open
-/// than that: the database and the API key are in it.
+/// Makes a directory that only its owner enters, or sees to it that only he writes to an existing
+/// one: the database and the API key are in it.
 ///
 /// # Errors
 /// It cannot be made, or others can write to it.
@@ -80,7 +80,7 @@ pub fn make_private_dir(path: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| Error::io(path, source))?;
     let mode = std::fs::metadata(path).map_err(|source| Error::io(path, source))?.mode();
-    if mode & 0o002 != 0 {
+    if mode & 0o022 != 0 {
         return Err(Error::OpenDirectory { path: path.to_owned() });
     }
     Ok(())
@@ -134,8 +134,8 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// Anybody can write to the data directory.
-    #[error("{} can be written by everybody; run `chmod o-w` on it", path.display())]
+    /// Others can write to the data directory.
+    #[error("{} can be written by others than its owner; run `chmod go-w` on it", path.display())]
     OpenDirectory {
         /// Which.
         path: PathBuf,

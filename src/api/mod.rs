@@ -55,7 +55,11 @@ pub struct CreateCsr {
 
 /// A distinguished name.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a subject is a text such as CN=www.example.com, or a list of RDNs, each a list of \
+                 {\"type\": \"CN\", \"value\": \"www.example.com\"}"
+)]
 pub enum Subject {
     /// As text: RFC 4514 (`CN=www.example.com,O=Example,C=NL`: the last one comes first in the
     /// certificate), or slash style in the order of the certificate (`/C=NL/O=Example/CN=...`).
@@ -255,7 +259,7 @@ pub struct Cancelled {
 pub struct Key {
     /// The key's handle; also CKA_LABEL on the token.
     pub handle: String,
-    /// `present`, `missing`, `recovered`, `destroying` or `destroyed`.
+    /// `present`, `missing`, `recovered`, `quarantined`, `destroying` or `destroyed`.
     pub state: String,
     /// `request`, or `sentinel`: the key that shows that the token works.
     pub purpose: String,

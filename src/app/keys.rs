@@ -18,7 +18,7 @@ use crate::store::{Page, Tx};
 /// What becomes of the key of a request that is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyFate {
-    /// It never had one, or its attempt is cleared from the token.
+    /// It never had one.
     NoKey,
     /// Destroyed: no other request uses it.
     Destroyed,
@@ -55,11 +55,11 @@ impl App {
     /// # Errors
     /// The index cannot be read.
     pub async fn keys(&self, after: Option<Handle>, limit: usize) -> Result<Page<Key>, Error> {
-        self.0.store.read(move |view| Ok(view.page_of_keys(None, after, limit)?)).await
+        self.0.store.read(move |view| Ok(view.page_of_keys(after, limit)?)).await
     }
 
     /// Destroys a key on its token. A missing key is written off: there is nothing to destroy. So is
-    /// a sentinel that does not sign, whereupon another is made.
+    /// a sentinel that the token has not, whereupon another is made.
     ///
     /// # Errors
     /// [`Kind::Conflict`] while a live request uses it, or when it is gone already.
@@ -95,10 +95,14 @@ impl App {
             .write(move |tx| {
                 let request = transition(tx, &actor, handle, Command::Cancel, now)?;
                 let Some(key) = request.key.map(|key| tx.key(key)).transpose()?.flatten() else {
-                    return Ok((request, None, KeyFate::NoKey));
+                    // Its driver, or the reconciler, clears what an open attempt leaves.
+                    let making = tx.open_attempt_of(handle)?.is_some();
+                    let fate = if making { KeyFate::WillBeDestroyed } else { KeyFate::NoKey };
+                    return Ok((request, None, fate));
                 };
                 let needed = !tx.live_requests_of_key(key.handle)?.is_empty();
-                if needed || request.key_source == KeySource::Existing || key.state != KeyState::Present {
+                let doomed = matches!(key.state, KeyState::Present | KeyState::Quarantined);
+                if needed || request.key_source == KeySource::Existing || !doomed {
                     return Ok((request, None, KeyFate::Kept));
                 }
                 let key = decide_destruction(tx, &actor, now, key)?;
@@ -128,15 +132,24 @@ impl App {
     /// The second half of a destruction, after the decision is recorded.
     pub(super) async fn finish_destruction(&self, mut key: Key) -> Result<Key, Error> {
         super::failpoint::reached("destroy-before");
-        self.token(&key.token)?.destroy(key.id).await?;
+        let token = self.token(&key.token)?;
+        let destroyed = token.destroy(key.id).await?;
         super::failpoint::reached("destroy-after");
+        if destroyed.private == 0 && key.purpose != Purpose::Sentinel {
+            // "Not there" counts only from a token whose sentinel signs: one that lost its storage
+            // says so of every key. Else the reconciler asks again.
+            self.challenge(&token).await?;
+        }
         let (handle, now) = (key.handle, self.now());
+        let detail = json!({
+            "token": key.token, "id": key.id.to_string(), "private": destroyed.private, "public": destroyed.public,
+        });
         let recorded: Result<(), Error> = self
             .0
             .store
             .write(move |tx| {
                 tx.set_key_state(handle, KeyState::Destroyed)?;
-                tx.append_audit(&Actor::System, now, &key_event("key.destroyed", handle, json!({})))?;
+                tx.append_audit(&Actor::System, now, &key_event("key.destroyed", handle, detail))?;
                 Ok(())
             })
             .await;
@@ -161,8 +174,7 @@ fn refuse_if_needed(tx: &Tx, key: &Key, token: &TokenHealth) -> Result<(), Error
         );
         return Err(Error::new(Kind::Conflict, "key.in-use", message).about(*user));
     }
-    let signs = token.failure.is_none();
-    if key.purpose == Purpose::Sentinel && key.state == KeyState::Present && signs {
+    if key.purpose == Purpose::Sentinel && key.state == KeyState::Present && !token.lost_its_sentinel() {
         let message = format!(
             "key {} is the sentinel of token `{}`: without it nobody knows whether the token works",
             key.handle, key.token
@@ -172,14 +184,15 @@ fn refuse_if_needed(tx: &Tx, key: &Key, token: &TokenHealth) -> Result<(), Error
     Ok(())
 }
 
-fn decide_destruction(
+/// Records that a key is to be destroyed; [`App::finish_destruction`] does it.
+pub(super) fn decide_destruction(
     tx: &Tx,
     actor: &Actor,
     now: crate::domain::clock::Timestamp,
     mut key: Key,
 ) -> Result<Key, Error> {
     match key.state {
-        KeyState::Present | KeyState::Missing | KeyState::Recovered => {}
+        KeyState::Present | KeyState::Missing | KeyState::Recovered | KeyState::Quarantined => {}
         // Asked again: the decision stands.
         KeyState::Destroying => return Ok(key),
         KeyState::Destroyed => {

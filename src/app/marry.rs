@@ -7,7 +7,7 @@ use super::{App, Error, Kind};
 use crate::domain::audit::Actor;
 use crate::domain::certificate::{self, MarriedChain, MarryError};
 use crate::domain::id::Handle;
-use crate::domain::signing_request::{Command, SigningRequest};
+use crate::domain::signing_request::{Command, Conflict, SigningRequest};
 use crate::store::Certificate;
 
 impl App {
@@ -26,14 +26,8 @@ impl App {
         let certificates = certificate::read(&bytes).map_err(Error::from)?;
         let request = self.signing_request(handle).await?;
         let Some(key) = request.key else {
-            return Err(Error::new(
-                Kind::Conflict,
-                "signing-request.state",
-                format!(
-                    "signing request {handle} is {} and has no key to marry a certificate to",
-                    request.state
-                ),
-            ));
+            let verb = "married to a certificate without a key";
+            return Err(Conflict { handle, state: request.state, verb }.into());
         };
         let key = self.key(key).await?;
         let chain = certificate::marry(certificates, &key.spki).map_err(|error| match error {
@@ -49,7 +43,7 @@ impl App {
         self.0
             .store
             .write(move |tx| {
-                // Only an issued request has one.
+                // Only an issued or retired request has one.
                 if let Some(present) = tx.certificate(handle)?
                     && present.sha256 == certificate.sha256
                 {

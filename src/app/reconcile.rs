@@ -21,13 +21,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::keys::key_event;
-use super::produce::clear;
 use super::tokens::evidence;
-use super::{App, Error};
+use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::csr;
-use crate::domain::id::KeyId;
+use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{Key, KeyState, Purpose};
 use crate::domain::signing_request::State;
 use crate::hsm::{self, Destroyed, GeneratedKey, ObjectClass, Token, TokenObject};
@@ -62,23 +61,34 @@ struct Found {
     private: usize,
     public: usize,
     other: usize,
+    /// CKA_LABEL of the private key.
+    label: Option<Vec<u8>>,
 }
 
 impl Found {
-    fn objects(&self) -> usize {
+    fn add(&mut self, object: &TokenObject) {
+        match object.class {
+            ObjectClass::Private => {
+                self.private += 1;
+                self.label = Some(object.label.clone());
+            }
+            ObjectClass::Public => self.public += 1,
+            ObjectClass::Other(_) | ObjectClass::Unknown => self.other += 1,
+        }
+    }
+
+    fn count(&self) -> usize {
         self.private + self.public + self.other
     }
 }
 
-/// How the journal explains an object.
-enum Explained {
+/// In which count of the report the objects under one id are.
+enum Account {
     Owned,
     InProgress,
-    /// Of a key that was destroyed: the token was restored from an older backup.
-    Undead,
-    /// Of an attempt that ended without a key.
-    Leftover(Attempt),
-    Unknown,
+    Destroyed,
+    Recovered,
+    Quarantined,
 }
 
 impl App {
@@ -98,7 +108,7 @@ impl App {
         self.finish_destructions(token, &known).await?;
         self.settle_attempts(token).await?;
         self.continue_generated(token).await?;
-        self.account_for(token, &found, &mut report).await?;
+        self.account_for(token, &known, &found, &mut report).await?;
         report.missing_keys = self.look_for_missing(token, &known, &found).await?;
         self.forget_old_idempotency().await?;
         self.keep_report(token, &report).await?;
@@ -127,12 +137,7 @@ impl App {
         for object in objects {
             match KeyId::from_slice(&object.id) {
                 Some(id) if id.installation() == installation => {
-                    let found = ours.entry(id).or_default();
-                    match object.class {
-                        ObjectClass::Private => found.private += 1,
-                        ObjectClass::Public => found.public += 1,
-                        ObjectClass::Other(_) | ObjectClass::Unknown => found.other += 1,
-                    }
+                    ours.entry(id).or_default().add(object);
                 }
                 _ if object.id.is_empty() && object.label.is_empty() => report.nameless += 1,
                 _ => report.foreign += 1,
@@ -144,7 +149,8 @@ impl App {
     async fn finish_destructions(&self, token: &Token, known: &[KeyBrief]) -> Result<(), Error> {
         for key in known.iter().filter(|key| key.state == KeyState::Destroying) {
             tracing::info!(token = token.name(), key = %key.handle, "finishing a destruction");
-            self.finish_destruction(self.key(key.handle).await?).await?;
+            let done = self.finish_destruction(self.key(key.handle).await?).await;
+            skip_one("key", &key.id, done.map(drop))?;
         }
         Ok(())
     }
@@ -179,23 +185,17 @@ impl App {
                 continue;
             }
             let reason = Error::new(
-                super::Kind::Unavailable,
+                Kind::Unavailable,
                 "signing-request.interrupted",
                 "strongroom was interrupted while it made the key, and nobody waits for it; ask again",
             );
             if request.state.is_unfinished() {
                 self.abandon(token, &request, &attempt, reason).await;
             } else {
-                self.close_cleared(token, attempt).await?;
+                skip_one("attempt", &attempt.id, self.close_cleared(token, &attempt).await)?;
             }
         }
         Ok(())
-    }
-
-    async fn close_cleared(&self, token: &Token, attempt: Attempt) -> Result<(), Error> {
-        let outcome = clear(token, &attempt).await?;
-        let now = self.now();
-        self.0.store.write(move |tx| tx.close_attempt(attempt.id, outcome, now).map_err(Error::from)).await
     }
 
     /// Requests whose key is recorded and whose CSR is not.
@@ -213,64 +213,89 @@ impl App {
     async fn account_for(
         &self,
         token: &Token,
+        known: &[KeyBrief],
         found: &BTreeMap<KeyId, Found>,
         report: &mut Report,
     ) -> Result<(), Error> {
+        let alive = known.iter().filter(|key| key.state != KeyState::Destroyed).map(|key| key.id);
+        let alive: BTreeSet<_> = alive.collect();
         for (id, objects) in found {
-            match self.explain(*id).await? {
-                Explained::Owned => report.owned += objects.objects(),
-                Explained::InProgress => report.in_progress += objects.objects(),
-                Explained::Leftover(attempt) => {
-                    // May be gone by now: settling the attempts came in between.
-                    let destroyed = token.destroy(attempt.id).await?;
-                    report.destroyed += objects.objects();
-                    if destroyed != Destroyed::default() {
-                        self.note(Event {
-                            action: "token.leftover-destroyed",
-                            subject: token.name().to_owned(),
-                            detail: json!({ "id": id.to_string(), "request": attempt.request }),
-                        })
-                        .await?;
-                    }
-                }
-                Explained::Undead => {
-                    if whole_key(token, *id).await?.is_some() {
-                        tracing::warn!(token = token.name(), %id, "a destroyed key is on the token again");
-                        report.quarantined += objects.objects();
-                    }
-                }
-                Explained::Unknown => {
-                    if self.recover(token, *id).await? {
-                        report.recovered += objects.objects();
-                    } else {
-                        report.quarantined += objects.objects();
-                    }
-                }
+            if alive.contains(id) {
+                report.owned += objects.count();
+                continue;
             }
+            let count = match self.follow_up(token, *id, objects).await {
+                Ok(Account::Owned) => &mut report.owned,
+                Ok(Account::InProgress) => &mut report.in_progress,
+                Ok(Account::Destroyed) => &mut report.destroyed,
+                Ok(Account::Recovered) => &mut report.recovered,
+                Ok(Account::Quarantined) => &mut report.quarantined,
+                Err(error) => {
+                    skip_one("object", id, Err(error))?;
+                    &mut report.quarantined
+                }
+            };
+            *count += objects.count();
         }
         Ok(())
     }
 
-    async fn explain(&self, id: KeyId) -> Result<Explained, Error> {
+    /// What becomes of the objects under one id that no living key explains.
+    async fn follow_up(&self, token: &Token, id: KeyId, objects: &Found) -> Result<Account, Error> {
         let found: Result<_, Error> =
             self.0.store.read(move |view| Ok((view.key_by_id(id)?, view.attempt(id)?))).await;
-        let (key, attempt) = found?;
-        Ok(match (key, attempt) {
-            (Some(key), _) if key.state == KeyState::Destroyed => Explained::Undead,
-            (Some(_), _) => Explained::Owned,
-            (None, Some((_, None))) => Explained::InProgress,
-            (None, Some((attempt, Some(_)))) => Explained::Leftover(attempt),
-            (None, None) => Explained::Unknown,
-        })
+        match found? {
+            (Some(key), _) if key.state == KeyState::Destroyed => self.follow_up_destroyed(token, key).await,
+            (Some(_), _) => Ok(Account::Owned),
+            (None, Some((_, None))) => Ok(Account::InProgress),
+            // Of an attempt that ended without a key: never released.
+            (None, Some((_, Some(_)))) => self.destroy_leftover(token, id).await,
+            (None, None) if self.recover(token, id, objects).await? => Ok(Account::Recovered),
+            (None, None) => Ok(Account::Quarantined),
+        }
     }
 
-    /// Takes a whole key that no row explains into the index. Answers whether it was whole.
-    async fn recover(&self, token: &Token, id: KeyId) -> Result<bool, Error> {
+    /// Objects of a key that was destroyed: this run did it after it listed the objects, half of it
+    /// is left, or the token was restored from an older backup.
+    async fn follow_up_destroyed(&self, token: &Token, key: Key) -> Result<Account, Error> {
+        if whole_key(token, key.id).await?.is_none() {
+            return self.destroy_leftover(token, key.id).await;
+        }
+        let brief = KeyBrief { handle: key.handle, id: key.id, state: key.state };
+        self.change_key(token, &brief, KeyState::Recovered, "key.back").await?;
+        Ok(Account::Recovered)
+    }
+
+    async fn destroy_leftover(&self, token: &Token, id: KeyId) -> Result<Account, Error> {
+        // May be gone by now: settling the attempts came in between.
+        if token.destroy(id).await? != Destroyed::default() {
+            let event = Event {
+                action: "token.leftover-destroyed",
+                subject: token.name().to_owned(),
+                detail: json!({ "id": id.to_string() }),
+            };
+            let now = self.now();
+            let recorded: Result<(), Error> = self
+                .0
+                .store
+                .write(move |tx| tx.append_audit(&Actor::System, now, &event).map_err(Error::from))
+                .await;
+            recorded?;
+        }
+        Ok(Account::Destroyed)
+    }
+
+    /// Takes a whole key that no row explains into the index. Answers whether it is one that we would
+    /// have taken when it was made: an imported or extractable key signs nothing.
+    async fn recover(&self, token: &Token, id: KeyId, objects: &Found) -> Result<bool, Error> {
         let Some(made) = whole_key(token, id).await? else { return Ok(false) };
         let Some(kind) = csr::kind_of(&made.spki) else { return Ok(false) };
+        if !made.attributes.violations().is_empty() {
+            return Ok(false);
+        }
         let now = self.now();
         let key = Key {
-            handle: self.new_handle()?,
+            handle: self.handle_of(objects).await?,
             id,
             token: token.name().to_owned(),
             kind,
@@ -296,6 +321,14 @@ impl App {
         recorded.map(|()| true)
     }
 
+    /// The handle that the key had: its label on the token. Another one if that is taken.
+    async fn handle_of(&self, objects: &Found) -> Result<Handle, Error> {
+        let label = objects.label.as_deref().and_then(|label| std::str::from_utf8(label).ok());
+        let Some(handle) = label.and_then(|label| label.parse().ok()) else { return self.new_handle() };
+        let taken: Result<bool, Error> = self.0.store.read(move |view| Ok(view.key(handle)?.is_some())).await;
+        if taken? { self.new_handle() } else { Ok(handle) }
+    }
+
     /// Marks keys that are gone, and keys that came back. Answers how many are gone.
     async fn look_for_missing(
         &self,
@@ -316,40 +349,40 @@ impl App {
                     continue;
                 }
                 (KeyState::Present | KeyState::Recovered, true)
-                | (KeyState::Destroying | KeyState::Destroyed, _) => continue,
+                | (KeyState::Quarantined | KeyState::Destroying | KeyState::Destroyed, _) => continue,
             };
-            missing += usize::from(next == KeyState::Missing);
-            self.change_key(token, key, next, action).await?;
+            let changed = self.change_key(token, key, next, action).await?;
+            missing += usize::from(changed && next == KeyState::Missing);
         }
         Ok(missing)
     }
 
+    /// Answers whether it was done: not if somebody decided otherwise since the key was looked at.
     async fn change_key(
         &self,
         token: &Token,
         key: &KeyBrief,
         next: KeyState,
         action: &'static str,
-    ) -> Result<(), Error> {
-        tracing::warn!(token = token.name(), key = %key.handle, state = %next, "a key's presence changed");
+    ) -> Result<bool, Error> {
         let (handle, was, now) = (key.handle, key.state, self.now());
         let event = key_event(action, handle, json!({ "token": token.name(), "id": key.id.to_string() }));
-        self.0
+        let changed: Result<bool, Error> = self
+            .0
             .store
             .write(move |tx| {
-                // Only if nobody decided otherwise since it was looked at.
-                if tx.key(handle)?.is_some_and(|key| key.state == was) {
-                    tx.set_key_state(handle, next)?;
-                    tx.append_audit(&Actor::System, now, &event)?;
+                if tx.key(handle)?.is_none_or(|key| key.state != was) {
+                    return Ok(false);
                 }
-                Ok(())
+                tx.set_key_state(handle, next)?;
+                tx.append_audit(&Actor::System, now, &event)?;
+                Ok(true)
             })
-            .await
-    }
-
-    async fn note(&self, event: Event) -> Result<(), Error> {
-        let now = self.now();
-        self.0.store.write(move |tx| tx.append_audit(&Actor::System, now, &event).map_err(Error::from)).await
+            .await;
+        if matches!(changed, Ok(true)) {
+            tracing::warn!(token = token.name(), key = %handle, state = %next, "a key's presence changed");
+        }
+        changed
     }
 
     /// Keeps the report; a change of what an operator has to look at goes to the audit.
@@ -381,7 +414,26 @@ impl App {
 async fn whole_key(token: &Token, id: KeyId) -> Result<Option<GeneratedKey>, Error> {
     match token.read_back(id).await {
         Ok(key) => Ok(Some(key)),
-        Err(error) if matches!(error.kind(), hsm::Kind::KeyMissing | hsm::Kind::Ambiguous) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => match error.kind() {
+            hsm::Kind::KeyMissing | hsm::Kind::Ambiguous | hsm::Kind::Unsupported | hsm::Kind::Bug => {
+                Ok(None)
+            }
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// What the token refuses about one object is told and left; the others are still to be accounted
+/// for. Only what ails the token or the index as a whole ends the run.
+fn skip_one(what: &str, id: &KeyId, done: Result<(), Error>) -> Result<(), Error> {
+    match done {
+        Err(error) => match error.kind() {
+            Kind::Invalid | Kind::NotFound | Kind::Conflict | Kind::Refused | Kind::HsmRefused => {
+                tracing::warn!(what, %id, %error, "cannot be settled; left as it is");
+                Ok(())
+            }
+            Kind::Unavailable | Kind::OutcomeUnknown | Kind::Bug => Err(error),
+        },
+        done => done,
     }
 }

@@ -56,7 +56,7 @@ impl App {
         self.0.hsm.token(name)
     }
 
-    /// A page of signing requests.
+    /// A page of signing requests, each with what the evidence of its key is worth.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -66,8 +66,27 @@ impl App {
         order: Order,
         after: Option<Handle>,
         limit: usize,
-    ) -> Result<Page<SigningRequest>, Error> {
-        self.0.store.read(move |view| Ok(view.page_of_signing_requests(&filter, order, after, limit)?)).await
+    ) -> Result<Page<(SigningRequest, EvidenceLevel)>, Error> {
+        let found: Result<_, Error> = self
+            .0
+            .store
+            .read(move |view| {
+                let page = view.page_of_signing_requests(&filter, order, after, limit)?;
+                let evidence = page.items.iter().map(|request| match request.key {
+                    Some(key) => Ok(view.evidence_of_key(key)?),
+                    None => Ok(None),
+                });
+                let evidence: Vec<_> = evidence.collect::<Result<_, Error>>()?;
+                Ok((page, evidence))
+            })
+            .await;
+        let (page, known) = found?;
+        let of_token = |name: &str| self.configured_token(name).as_ref().map_or(EvidenceLevel::E0, evidence);
+        let items = page.items.into_iter().zip(known).map(|(request, known)| {
+            let evidence = known.unwrap_or_else(|| of_token(&request.token));
+            (request, evidence)
+        });
+        Ok(Page { items: items.collect(), next: page.next })
     }
 }
 

@@ -21,6 +21,12 @@ use crate::store::{Attempt, Outcome as AttemptOutcome};
 const SENTINEL_EVERY: Duration = Duration::from_secs(15);
 /// One that did not, sooner: an outage ends for us when a sentinel signs.
 const SENTINEL_RETRY: Duration = Duration::from_secs(1);
+/// One whose key the token refuses to make, or that signs wrongly, less often.
+const SENTINEL_REFUSED: Duration = Duration::from_secs(30);
+/// Code of the error that a token which works answers about a key that it has not.
+const KEY_MISSING: &str = "key.missing";
+/// A reconciliation that failed is tried again after so long.
+const RECONCILE_RETRY: Duration = Duration::from_secs(5);
 /// The journal is held against the token so often.
 const RECONCILE_EVERY: Duration = Duration::from_secs(300);
 /// A token that is up without its sentinel gets a new worker at most so often.
@@ -38,7 +44,7 @@ pub struct TokenHealth {
     /// When it was asked last.
     pub checked_at: Option<Timestamp>,
     /// Why it did not sign; `None` when it did.
-    pub failure: Option<String>,
+    pub failure: Option<Error>,
     /// When the journal was last held against the token, since the program started.
     pub reconciled_at: Option<Timestamp>,
 }
@@ -47,6 +53,11 @@ impl TokenHealth {
     /// Whether the sentinel signed when it was last asked.
     pub fn signed(&self) -> bool {
         self.checked_at.is_some() && self.failure.is_none()
+    }
+
+    /// Whether the token works and has not its sentinel: it was wiped, or is another one.
+    pub fn lost_its_sentinel(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.code() == KEY_MISSING)
     }
 
     /// Whether the token may be worked with: the sentinel signed and the journal was reconciled.
@@ -85,7 +96,7 @@ pub(super) async fn wait_until_usable(health: &Health, token: &Token) -> Result<
             return Err(error.into());
         }
         if Instant::now() >= give_up {
-            let reason = health.failure.unwrap_or_else(|| "it is still being checked".to_owned());
+            let reason = health.failure.map_or("it is still being checked".to_owned(), |f| f.to_string());
             let message = format!("token `{}` is not ready: {reason}", token.name());
             return Err(Error::new(Kind::Unavailable, "hsm.not-ready", message));
         }
@@ -126,7 +137,16 @@ impl App {
         let mut reconciled: Option<(Instant, u32)> = None;
         let mut restarted: Option<Instant> = None;
         loop {
-            status.mark_unchanged();
+            let now = status.borrow_and_update().clone();
+            match now {
+                TokenStatus::Stopped => return,
+                // There is nobody to ask yet.
+                TokenStatus::Starting => match status.changed().await {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+                TokenStatus::Up { .. } | TokenStatus::Down { .. } => {}
+            }
             let pause = match self.challenge(&token).await {
                 Ok(()) => {
                     if !self.0.health.of(token.name()).signed() {
@@ -137,7 +157,12 @@ impl App {
                     if reconciled.is_none_or(|(at, by)| by != worker || at.elapsed() >= RECONCILE_EVERY) {
                         reconciled = self.reconcile_noting(&token).await.then(|| (Instant::now(), worker));
                     }
-                    if reconciled.is_some() { SENTINEL_EVERY } else { SENTINEL_RETRY }
+                    if reconciled.is_some() { SENTINEL_EVERY } else { RECONCILE_RETRY }
+                }
+                // Our own load or index: no word about the token.
+                Err(error) if error.code() == "hsm.busy" || error.code().starts_with("store.") => {
+                    tracing::warn!(token = token.name(), %error, "the sentinel could not be asked");
+                    SENTINEL_RETRY
                 }
                 Err(error) => {
                     // What an outage interrupts is taken up when it ends, not up to 5 minutes later.
@@ -145,15 +170,17 @@ impl App {
                     if self.0.health.of(token.name()).failure.is_none() {
                         tracing::warn!(token = token.name(), %error, "the sentinel does not sign");
                     }
-                    let up_without_it = error.code() == "key.missing" && is_up(&token);
+                    let up_without_it = error.code() == KEY_MISSING && is_up(&token);
                     if up_without_it && restarted.is_none_or(|at| at.elapsed() >= RESTART_EVERY) {
                         // SoftHSM whose directory vanished and came back stays broken until its
                         // module is initialised anew, which only a new process does.
                         restarted = Some(Instant::now());
                         token.restart("the sentinel key is not found");
                     }
-                    self.note_sentinel(&token, Some(error.to_string()));
-                    SENTINEL_RETRY
+                    // What the token refuses it will refuse again; keys made in vain wear an HSM.
+                    let passes = error.kind() == Kind::Unavailable || error.code() == KEY_MISSING;
+                    self.note_sentinel(&token, Some(error));
+                    if passes { SENTINEL_RETRY } else { SENTINEL_REFUSED }
                 }
             };
             tokio::select! {
@@ -163,7 +190,7 @@ impl App {
         }
     }
 
-    fn note_sentinel(&self, token: &Token, failure: Option<String>) {
+    fn note_sentinel(&self, token: &Token, failure: Option<Error>) {
         let now = self.now();
         self.0.health.update(token.name(), |health| {
             health.checked_at = Some(now);
@@ -187,7 +214,7 @@ impl App {
     }
 
     /// A fresh challenge for the sentinel; makes the sentinel first where there is none.
-    async fn challenge(&self, token: &Token) -> Result<(), Error> {
+    pub(super) async fn challenge(&self, token: &Token) -> Result<(), Error> {
         let name = token.name().to_owned();
         let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.sentinel_of(&name)?)).await;
         let key = match found? {
@@ -223,7 +250,13 @@ impl App {
         recorded?;
         failpoint::reached("sentinel-after");
         let made = token.generate(attempt.id, attempt.key.to_string(), kind).await?;
-        let key = self.judge(token, &attempt, Purpose::Sentinel, made)?;
+        let key = match self.judge(token, &attempt, Purpose::Sentinel, made) {
+            Ok(key) => key,
+            Err(error) => {
+                self.close_cleared(token, &attempt).await?;
+                return Err(error);
+            }
+        };
         let recorded = key.clone();
         let event = super::keys::key_event(
             "key.sentinel-made",
@@ -248,14 +281,7 @@ impl App {
         let open: Result<Vec<Attempt>, Error> =
             self.0.store.read(move |view| Ok(view.open_attempts(&name)?)).await;
         for attempt in open?.into_iter().filter(|attempt| attempt.request.is_none()) {
-            let outcome = super::produce::clear(token, &attempt).await?;
-            let now = self.now();
-            let closed: Result<(), Error> = self
-                .0
-                .store
-                .write(move |tx| tx.close_attempt(attempt.id, outcome, now).map_err(Error::from))
-                .await;
-            closed?;
+            self.close_cleared(token, &attempt).await?;
         }
         Ok(())
     }

@@ -131,11 +131,17 @@ fn make_key_file(path: &Path) -> Result<Zeroizing<String>, Error> {
     getrandom::fill(bytes.as_mut()).map_err(|error| Error::Random(error.to_string()))?;
     let secret = Zeroizing::new(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref())));
     let io = |source| Error::Io { path: path.to_owned(), source };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+    // Under another name until it is whole: a crash must not leave a key file without a key.
+    let new = path.with_extension("new");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(io)?;
     file.write_all(secret.as_bytes())
         .and_then(|()| file.write_all(b"\n"))
         .and_then(|()| file.sync_all())
         .map_err(io)?;
+    std::fs::rename(&new, path).map_err(io)?;
+    let dir = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)?;
     Ok(secret)
 }
 

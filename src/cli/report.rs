@@ -98,6 +98,9 @@ pub fn table<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [Str
     for row in rows {
         table.add_row(row);
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 

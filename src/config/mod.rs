@@ -134,9 +134,9 @@ impl TokenConfig {
         let profile =
             load_profile(&spec.profile, base).map_err(|e| format!("`tokens.{name}.profile`: {e}"))?;
         if let Some(sessions) = spec.sessions
-            && !(1..=256).contains(&sessions)
+            && !(1..=64).contains(&sessions)
         {
-            return Err(format!("`tokens.{name}.sessions`: must be 1 to 256, is {sessions}"));
+            return Err(format!("`tokens.{name}.sessions`: must be 1 to 64, is {sessions}"));
         }
         Ok(Self {
             profile,
@@ -236,7 +236,7 @@ mod tests {
             (&SMALLEST.replace("tokens.main", "tokens.\"a/b\""), "letters, digits"),
             (&SMALLEST.replace("[tokens", "[http]\nlisten = \"0.0.0.0:80\"\n[tokens"), "loopback"),
             (&SMALLEST.replace("version = 1", "version = 1\ndefault_token = \"other\""), "[tokens.other]"),
-            (&format!("{SMALLEST}sessions = 0\n"), "1 to 256"),
+            (&format!("{SMALLEST}sessions = 0\n"), "1 to 64"),
         ];
         for (text, expected) in cases {
             let error = load(text).unwrap_err();

@@ -45,10 +45,10 @@ pub enum Purpose {
 /// Where a key is in its life.
 ///
 /// ```text
-///   present ----> destroying ----> destroyed
-///    ^   |
+///   present ----> destroying ----> destroyed ----> recovered
+///    ^   |         from every other state
 ///    |   v
-///   missing          recovered: on the token with our id, unknown to this (older) index
+///   missing          quarantined, recovered: entered as such
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,9 +57,11 @@ pub enum KeyState {
     Present,
     /// Looked for on the working token and not found. Reported, never deleted.
     Missing,
-    /// Found on the token with this installation's id, but without a row: an older database was
-    /// restored. Kept.
+    /// Found on the token against what the index knew: an older database was restored, or an older
+    /// state of the token. Kept.
     Recovered,
+    /// The token gave a wrong signature with it. Kept for whoever looks into it; signs nothing.
+    Quarantined,
     /// Its destruction is decided and recorded, and may not be finished.
     Destroying,
     /// Gone from the token on purpose.
@@ -173,6 +175,7 @@ named!(KeyState {
     Present = "present",
     Missing = "missing",
     Recovered = "recovered",
+    Quarantined = "quarantined",
     Destroying = "destroying",
     Destroyed = "destroyed",
 });

@@ -59,11 +59,11 @@ named!(KeySource { New = "new", Existing = "existing" });
 /// Where a signing request is in its life.
 ///
 /// ```text
-///   intent --------> generated --------> pending --------> issued --------> retired
-///     |  |  |          |  |  |             |
-///     |  |  +----------+--|--|-------------+-------------> cancelled
-///     |  +----------------+--|---------------------------> failed
-///     +----------------------+---------------------------> quarantined
+///   intent ------> generated | cancelled | failed | quarantined
+///   generated ---> pending   | cancelled | failed | quarantined
+///   pending -----> issued    | cancelled
+///   issued ------> retired
+///   quarantined -> cancelled
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -212,7 +212,9 @@ impl SigningRequest {
             (State::Generated, Command::Signed { .. }) => State::Pending,
             (State::Pending, Command::Married { .. }) => State::Issued,
             (State::Issued, Command::Retire) => State::Retired,
-            (State::Intent | State::Generated | State::Pending, Command::Cancel) => State::Cancelled,
+            (State::Intent | State::Generated | State::Pending | State::Quarantined, Command::Cancel) => {
+                State::Cancelled
+            }
             (State::Intent | State::Generated, Command::Fail { .. }) => State::Failed,
             (State::Intent | State::Generated, Command::Quarantine { .. }) => State::Quarantined,
             _ => {
@@ -255,4 +257,83 @@ impl SigningRequest {
 fn sha256_hex(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     hex::encode(sha2::Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(2);
+
+    fn request(state: State) -> SigningRequest {
+        let kind: KeyKind = "ec-p256".parse().unwrap();
+        let handle = Handle::new(Timestamp::from_millis(1), [1; 10]);
+        SigningRequest {
+            handle,
+            principal: handle,
+            token: "main".into(),
+            kind,
+            scheme: kind.default_scheme(),
+            spec: CsrSpec::default(),
+            key_source: KeySource::New,
+            continues: false,
+            state,
+            key: None,
+            csr: None,
+            failure: None,
+            created_at: Timestamp::from_millis(1),
+            updated_at: Timestamp::from_millis(1),
+        }
+    }
+
+    fn commands() -> [Command; 7] {
+        [
+            Command::Generated { key: Handle::new(NOW, [2; 10]) },
+            Command::Signed { csr: vec![1] },
+            Command::Married { fingerprint: "f".into() },
+            Command::Retire,
+            Command::Cancel,
+            Command::Fail { reason: "r".into() },
+            Command::Quarantine { reason: "r".into() },
+        ]
+    }
+
+    /// The arrows of the drawing in the doc comment of [`State`].
+    fn drawn() -> BTreeSet<(String, String)> {
+        let lines = include_str!("signing_request.rs").lines();
+        let drawing =
+            lines.skip_while(|line| !line.contains("```text")).skip(1).take_while(|l| !l.contains("```"));
+        let arrows = drawing.flat_map(|line| {
+            let (from, to) = line.trim_start_matches("///").split_once("->").unwrap();
+            let from = from.trim_end_matches('-').trim().to_owned();
+            to.split('|').map(move |to| (from.clone(), to.trim().to_owned()))
+        });
+        arrows.collect()
+    }
+
+    #[test]
+    fn the_drawing_is_what_apply_does() {
+        let mut done = BTreeSet::new();
+        for state in State::ALL {
+            for command in commands() {
+                if let Ok((after, _)) = request(state).apply(command, NOW) {
+                    done.insert((state.to_string(), after.state.to_string()));
+                }
+            }
+        }
+        assert_eq!(done, drawn());
+        assert_eq!(done.len(), 12);
+    }
+
+    #[test]
+    fn a_change_is_dated_and_recorded_and_a_refused_one_names_the_state() {
+        let (after, event) = request(State::Pending).apply(Command::Cancel, NOW).unwrap();
+        assert_eq!((after.state, after.updated_at), (State::Cancelled, NOW));
+        assert_eq!(event.action, "signing-request.cancelled");
+        assert_eq!(event.detail["was"], "pending");
+        let conflict = request(State::Issued).apply(Command::Cancel, NOW).unwrap_err();
+        assert!(conflict.to_string().ends_with("is issued and cannot be cancelled"), "{conflict}");
+    }
 }

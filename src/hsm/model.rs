@@ -138,7 +138,8 @@ impl Destroyed {
     }
 }
 
-/// An object on the token, ours or not.
+/// An object on the token, ours or not. SoftHSM killed in C_GenerateKeyPair leaves objects with
+/// neither id nor label, and some without a class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenObject {
     /// CKA_CLASS.
@@ -147,9 +148,6 @@ pub struct TokenObject {
     pub id: Vec<u8>,
     /// CKA_LABEL; empty where there is none.
     pub label: Vec<u8>,
-    /// Class, id and label are all there. SoftHSM killed in C_GenerateKeyPair leaves objects with
-    /// neither id nor label, and some without a class.
-    pub complete: bool,
 }
 
 /// CKA_CLASS, as far as it matters here.

@@ -17,7 +17,10 @@ const SCHEMA: u32 = 1;
 const MOST_SESSIONS: usize = 64;
 
 /// The profiles that come with the program: name and text.
-const SHIPPED: &[(&str, &str)] = &[("softhsm2", include_str!("../../hsm-profiles/softhsm2.toml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("p11-kit", include_str!("../../hsm-profiles/p11-kit.toml")),
+    ("softhsm2", include_str!("../../hsm-profiles/softhsm2.toml")),
+];
 
 /// What one vendor's module needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -259,7 +262,10 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known() {
         let error = Profile::shipped("luna").unwrap_err();
-        assert_eq!(error.to_string(), "no HSM profile `luna` comes with strongroom; there are: softhsm2");
+        assert_eq!(
+            error.to_string(),
+            "no HSM profile `luna` comes with strongroom; there are: p11-kit, softhsm2"
+        );
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl PermittedBody {
                 return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body.content-type", detail));
             }
         }
+        // serde reads a struct from a list of its fields, too; no client means that.
+        if self.bytes.trim_ascii_start().first() == Some(&b'[') {
+            let detail = "the body: an object is expected, not a list";
+            return Err(Failure::new(StatusCode::BAD_REQUEST, "body.invalid", detail));
+        }
         serde_json::from_slice(&self.bytes).map_err(|error| {
             Failure::new(StatusCode::BAD_REQUEST, "body.invalid", format!("the body: {error}"))
         })

@@ -12,7 +12,7 @@ use super::error::{Error, Kind};
 use super::migrations;
 
 /// Versions before 3.51.3 can corrupt a WAL when a checkpoint and a reset of the log meet
-/// (https://sqlite.org/wal.html#walresetbug).
+/// (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
 
 /// How long to wait for another process (a backup, the CLI) before the answer is `Busy`.

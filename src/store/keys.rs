@@ -4,7 +4,7 @@ use rusqlite::{Row, named_params};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::id::{Handle, KeyId};
-use crate::domain::key::{Key, KeyState, Purpose};
+use crate::domain::key::{EvidenceLevel, Key, KeyState, Purpose};
 
 use super::columns::{Json, saturated};
 use super::error::Error;
@@ -20,8 +20,6 @@ pub struct KeyBrief {
     pub id: KeyId,
     /// Where it is in its life.
     pub state: KeyState,
-    /// What it is for.
-    pub purpose: Purpose,
 }
 
 impl View {
@@ -35,20 +33,15 @@ impl View {
         self.optional("SELECT * FROM keys WHERE id = ?1", [id], key)
     }
 
-    /// The key whose SubjectPublicKeyInfo has that SHA-256.
-    pub fn key_by_spki(&self, sha256: [u8; 32]) -> Result<Option<Key>, Error> {
-        self.optional("SELECT * FROM keys WHERE spki_sha256 = ?1", [sha256], key)
+    /// What the evidence of a key was worth when it was made.
+    pub fn evidence_of_key(&self, handle: Handle) -> Result<Option<EvidenceLevel>, Error> {
+        self.optional("SELECT evidence FROM keys WHERE handle = ?1", [handle], |row| row.get("evidence"))
     }
 
     /// Every key that is or was on the token, in any state.
     pub fn keys_on_token(&self, token: &str) -> Result<Vec<KeyBrief>, Error> {
-        self.all("SELECT handle, id, state, purpose FROM keys WHERE token = ?1", [token], |row| {
-            Ok(KeyBrief {
-                handle: row.get("handle")?,
-                id: row.get("id")?,
-                state: row.get("state")?,
-                purpose: row.get("purpose")?,
-            })
+        self.all("SELECT handle, id, state FROM keys WHERE token = ?1", [token], |row| {
+            Ok(KeyBrief { handle: row.get("handle")?, id: row.get("id")?, state: row.get("state")? })
         })
     }
 
@@ -62,26 +55,15 @@ impl View {
         )
     }
 
-    /// A page of keys, newest first, of all states or of one.
-    pub fn page_of_keys(
-        &self,
-        state: Option<KeyState>,
-        after: Option<Handle>,
-        limit: usize,
-    ) -> Result<Page<Key>, Error> {
+    /// A page of keys, newest first.
+    pub fn page_of_keys(&self, after: Option<Handle>, limit: usize) -> Result<Page<Key>, Error> {
         let after = after.unwrap_or(Order::NewestFirst.before_first());
-        let limit_and_one = saturated(limit.saturating_add(1));
-        let keys = match state {
-            Some(state) => self.all(PAGE_OF_STATE, (after, limit_and_one, state), key),
-            None => self.all(PAGE, (after, limit_and_one), key),
-        }?;
+        let keys = self.all(PAGE, (after, saturated(limit.saturating_add(1))), key)?;
         Ok(Page::cut(keys, limit, |key| key.handle))
     }
 }
 
 const PAGE: &str = "SELECT * FROM keys WHERE handle < ?1 ORDER BY handle DESC LIMIT ?2";
-const PAGE_OF_STATE: &str =
-    "SELECT * FROM keys WHERE state = ?3 AND handle < ?1 ORDER BY handle DESC LIMIT ?2";
 
 impl Tx {
     /// Enters a key.
@@ -144,19 +126,13 @@ mod tests {
     async fn a_key_is_found_by_each_of_its_names() {
         let store = TestStore::new();
         store.write(|tx| tx.insert_key(&key(7))).await.unwrap();
-        let spki_sha256 = Sha256::digest(key(7).spki).into();
-        let found = store
-            .read(move |view| {
-                Ok([view.key(handle(7))?, view.key_by_id(key_id(7))?, view.key_by_spki(spki_sha256)?])
-            })
-            .await
-            .unwrap();
-        assert_eq!(found, [Some(key(7)), Some(key(7)), Some(key(7))]);
-        let missing = store
-            .read(|view| Ok([view.key(handle(8))?, view.key_by_id(key_id(8))?, view.key_by_spki([8; 32])?]))
-            .await
-            .unwrap();
-        assert_eq!(missing, [None, None, None]);
+        let found = store.read(|view| Ok([view.key(handle(7))?, view.key_by_id(key_id(7))?])).await.unwrap();
+        assert_eq!(found, [Some(key(7)), Some(key(7))]);
+        let evidence = store.read(|view| view.evidence_of_key(handle(7))).await.unwrap();
+        assert_eq!(evidence, Some(key(7).evidence));
+        let missing =
+            store.read(|view| Ok([view.key(handle(8))?, view.key_by_id(key_id(8))?])).await.unwrap();
+        assert_eq!(missing, [None, None]);
     }
 
     #[tokio::test]
@@ -220,39 +196,24 @@ mod tests {
     #[tokio::test]
     async fn pages_show_each_key_once_newest_first() {
         let store = TestStore::new();
-        let state = |n: u64| if n.is_multiple_of(3) { KeyState::Missing } else { KeyState::Present };
-        store
-            .write(move |tx| (1..=100).try_for_each(|n| tx.insert_key(&Key { state: state(n), ..key(n) })))
-            .await
-            .unwrap();
-        for wanted in [None, Some(KeyState::Present), Some(KeyState::Missing), Some(KeyState::Destroyed)] {
-            let mut seen = Vec::new();
-            let mut after = None;
-            loop {
-                let page = store.read(move |view| view.page_of_keys(wanted, after, 7)).await.unwrap();
-                assert!(page.items.len() <= 7);
-                seen.extend(page.items.iter().map(|key| key.handle));
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
+        store.write(|tx| (1..=100).try_for_each(|n| tx.insert_key(&key(n)))).await.unwrap();
+        let mut seen = Vec::new();
+        let mut after = None;
+        loop {
+            let page = store.read(move |view| view.page_of_keys(after, 7)).await.unwrap();
+            assert!(page.items.len() <= 7);
+            seen.extend(page.items.iter().map(|key| key.handle));
+            after = page.next;
+            if after.is_none() {
+                break;
             }
-            let expected: Vec<_> = (1..=100)
-                .rev()
-                .filter(|n| wanted.is_none_or(|wanted| wanted == state(*n)))
-                .map(handle)
-                .collect();
-            assert_eq!(seen, expected, "{wanted:?}");
         }
+        assert_eq!(seen, (1..=100).rev().map(handle).collect::<Vec<_>>());
     }
 
     #[test]
     fn pages_walk_an_index_in_its_order() {
         let store = TestStore::new();
         assert_eq!(store.plan(PAGE), ["SEARCH keys USING INDEX sqlite_autoindex_keys_1 (handle<?)"]);
-        assert_eq!(
-            store.plan(PAGE_OF_STATE),
-            ["SEARCH keys USING INDEX keys_by_state (state=? AND handle<?)"]
-        );
     }
 }

@@ -66,7 +66,12 @@ impl Appliance {
             fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hsm-profiles/softhsm2.toml")).unwrap();
         let mut lines: Vec<String> = Vec::new();
         for line in shipped.lines() {
-            let set = [("call_deadline_ms", call), ("generate_deadline_ms", generate)];
+            let set = [
+                ("sign_ms", call),
+                ("other_ms", call),
+                ("generate_ec_ms", generate),
+                ("generate_rsa_ms", generate),
+            ];
             match set.iter().find(|(name, _)| line.starts_with(name)) {
                 Some((name, value)) => lines.push(format!("{name} = {value}")),
                 None => lines.push(line.to_owned()),
@@ -149,13 +154,23 @@ impl Appliance {
 
     /// Runs a command of the CLI to its end.
     pub fn cli(&self, args: &[&str]) -> Output {
-        Command::new(BINARY)
+        self.command(args).output().unwrap()
+    }
+
+    /// A command of the CLI, with nothing on its standard input.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command
             .args(args)
             .env("STRONGROOM_CONFIG", self.path("strongroom.toml"))
             .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What the service wrote to its log, over all runs.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("service.log")).unwrap()
     }
 
     /// Starts the service; answers when it listens, which may be before it is ready.
@@ -186,15 +201,26 @@ impl Appliance {
         service
     }
 
-    /// Labels, ids and classes of what is on the token, by a program that is not ours.
+    /// What is on the token, by a program that is not ours.
     pub fn objects(&self) -> Vec<TokenObject> {
-        let output = Command::new("pkcs11-tool")
-            .args(["--module", SOFTHSM, "--token-label", LABEL, "--login", "--pin", PIN, "--list-objects"])
-            .env("SOFTHSM2_CONF", self.path("softhsm2.conf"))
-            .output()
-            .expect("pkcs11-tool: apt-get install opensc");
+        let output = self.pkcs11_tool(&["--list-objects"]);
         assert!(output.status.success(), "{output:?}");
         parse_objects(&String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// How many private keys are on the token.
+    pub fn private_keys(&self) -> usize {
+        self.objects().iter().filter(|object| object.private).count()
+    }
+
+    /// Runs pkcs11-tool, logged in to the token.
+    pub fn pkcs11_tool(&self, args: &[&str]) -> Output {
+        Command::new("pkcs11-tool")
+            .args(["--module", SOFTHSM, "--token-label", LABEL, "--login", "--pin", PIN])
+            .args(args)
+            .env("SOFTHSM2_CONF", self.path("softhsm2.conf"))
+            .output()
+            .expect("pkcs11-tool: apt-get install opensc")
     }
 }
 
@@ -204,19 +230,25 @@ pub struct TokenObject {
     pub private: bool,
     pub id: String,
     pub label: String,
+    pub usage: String,
+    /// As pkcs11-tool writes it: `sensitive, always sensitive, never extractable, local`.
+    pub access: String,
 }
 
 fn parse_objects(text: &str) -> Vec<TokenObject> {
     let mut objects: Vec<TokenObject> = Vec::new();
     for line in text.lines() {
-        if line.contains(" Object") {
+        // An object without a class is shown as `Data object 1`, its missing label as `<empty>`.
+        if line.contains(" Object") || line.starts_with("Data object") {
             objects.push(TokenObject { private: line.starts_with("Private"), ..TokenObject::default() });
         }
         let Some(object) = objects.last_mut() else { continue };
         if let Some((name, value)) = line.trim().split_once(':') {
             match name {
-                "label" => object.label = value.trim().to_owned(),
+                "label" => object.label = value.trim().replace("<empty>", ""),
                 "ID" => object.id = value.trim().to_owned(),
+                "Usage" => object.usage = value.trim().to_owned(),
+                "Access" => object.access = value.trim().to_owned(),
                 _ => {}
             }
         }
@@ -250,6 +282,18 @@ impl Reply {
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
         self
+    }
+
+    /// The problem document of a refusal, which must have this status and code.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        let reply = self.expect(status);
+        assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{reply:?}");
+        let problem = reply.json();
+        assert_eq!(problem["code"], code, "{problem:#}");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["type"], format!("urn:strongroom:{code}"));
+        problem
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -332,6 +376,11 @@ impl Service<'_> {
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
         self.request("POST", path, &all, Some(body.to_string().as_bytes()))
+    }
+
+    #[track_caller]
+    pub fn put(&self, path: &str, content_type: &str, body: &[u8]) -> Reply {
+        self.request("PUT", path, &[("content-type", content_type)], Some(body))
     }
 
     /// A P-256 request that must be made.

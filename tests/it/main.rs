@@ -3,9 +3,27 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test, and a helper of a test, fails by panicking"
+    clippy::print_stderr,
+    reason = "a test, and a helper of a test, fails by panicking and says on stderr why"
 )]
+#![cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "the crash tests need kill points"))]
 
+mod api;
+mod bad_input;
+mod certificates;
+mod cli;
+#[cfg(feature = "failpoints")]
+mod crash;
+mod faults;
 mod harness;
 mod hsm;
+mod idempotency;
+mod ledger;
+mod network_hsm;
+mod openapi;
+mod openssl;
+mod redact;
+mod renewal;
+mod security;
+mod startup;
 mod tidy;

@@ -2,7 +2,8 @@
 //! record. Every way out leaves the journal in a state that the reconciler can finish.
 
 use super::drivers::{Driver, Outcome};
-use super::renew::{WRONG_SIGNATURE, builder_failed, wrong_signature};
+use super::sign::WRONG_SIGNATURE;
+use crate::app::keys::decide_destruction;
 use crate::app::tokens::evidence;
 use crate::app::transition::transition;
 use crate::app::{App, Error, Kind, failpoint};
@@ -46,8 +47,7 @@ impl App {
     ) {
         let app = self.clone();
         tokio::spawn(async move {
-            let outcome = app.drive(request, attempt, start).await;
-            driver.finish(outcome);
+            driver.finish(app.drive(request, attempt, start).await);
         });
     }
 
@@ -82,14 +82,15 @@ impl App {
     async fn drive(&self, request: SigningRequest, attempt: Attempt, start: Start) -> Outcome {
         let token = self.token(&request.token)?;
         let (key, attempt) = self.obtain_key(&token, &request, attempt, start).await?;
-        match self.signed_csr(&token, &request, &key).await {
+        match self.signed_csr(&token, &key, &request.spec, request.scheme).await {
             Ok(csr) => self.record_csr(&token, request, key, attempt, csr).await,
             Err(error) if error.code() == WRONG_SIGNATURE => {
                 self.quarantine(request.handle, key, attempt, error).await
             }
-            Err(error) if request.continues && error.kind() == Kind::Unavailable => {
-                self.record_generated(request.handle, key, attempt).await.and(Err(error))
-            }
+            Err(error) if error.kind() == Kind::Unavailable && self.continues(&request).await => self
+                .record_generated(request.handle, key, attempt)
+                .await
+                .and(Err(error.about(request.handle))),
             Err(error) => Err(self.abandon(&token, &request, &attempt, error).await),
         }
     }
@@ -128,13 +129,30 @@ impl App {
         failpoint::reached("generate-after");
         let made = match made {
             // The worker died in the act. The next one can see what is there.
-            Err(error) if error.kind() == hsm::Kind::OutcomeUnknown => token.read_back(attempt.id).await,
+            Err(unknown) if unknown.kind() == hsm::Kind::OutcomeUnknown => {
+                match token.read_back(attempt.id).await {
+                    // Still nobody to ask: it stays unknown.
+                    Err(error) if matches!(error.kind(), hsm::Kind::Unavailable | hsm::Kind::Busy) => {
+                        Err(unknown)
+                    }
+                    known => known,
+                }
+            }
             made => made,
         };
         let made = made.map_err(|error| {
             use hsm::Kind as Hsm;
             match error.kind() {
-                Hsm::Interrupted | Hsm::KeyMissing | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
+                // Looked for after a death in the act, and not there: the fault passes.
+                Hsm::KeyMissing => {
+                    let message = "the token was lost before it made the key; try again";
+                    NoKey::TryAgain(
+                        Error::new(Kind::Unavailable, "hsm.interrupted", message).caused_by(error),
+                    )
+                }
+                Hsm::Interrupted | Hsm::Ambiguous => NoKey::TryAgain(error.into()),
+                // An object that a killed generation left malformed.
+                Hsm::Unsupported | Hsm::Bug if start == Start::Inspect => NoKey::TryAgain(error.into()),
                 Hsm::OutcomeUnknown
                 | Hsm::Unavailable
                 | Hsm::Busy
@@ -186,20 +204,6 @@ impl App {
         })
     }
 
-    /// Builds, signs and checks the CSR.
-    async fn signed_csr(&self, token: &Token, request: &SigningRequest, key: &Key) -> Result<Vec<u8>, Error> {
-        let to_be_signed = csr::to_be_signed(&request.spec, &key.spki).map_err(builder_failed)?;
-        failpoint::reached("sign-before");
-        let signature = token.sign(key.id, request.scheme, to_be_signed.clone()).await?;
-        failpoint::reached("sign-after");
-        let signed = csr::assemble(&to_be_signed, request.scheme, &signature).map_err(builder_failed)?;
-        if let Err(error) = csr::check(&signed, &request.spec, &key.spki, request.scheme) {
-            self.report_wrong_signature(key, &error.to_string()).await?;
-            return Err(wrong_signature(error));
-        }
-        Ok(signed)
-    }
-
     async fn record_csr(
         &self,
         token: &Token,
@@ -248,21 +252,52 @@ impl App {
     async fn finish_with_key(&self, request: SigningRequest, key: Key) -> Outcome {
         let token = self.token(&request.token)?;
         let (handle, now) = (request.handle, self.now());
-        let (command, outcome) = match self.signed_csr(&token, &request, &key).await {
-            Ok(csr) => (Command::Signed { csr }, Ok(())),
-            Err(error) if error.code() == WRONG_SIGNATURE => {
-                (Command::Quarantine { reason: error.to_string() }, Err(error.about(handle)))
+        let error = match self.signed_csr(&token, &key, &request.spec, request.scheme).await {
+            Ok(csr) => {
+                let command = Command::Signed { csr };
+                return self
+                    .0
+                    .store
+                    .write(move |tx| transition(tx, &Actor::System, handle, command, now))
+                    .await;
             }
-            Err(error) => return Err(error),
+            Err(error) => error.about(handle),
         };
-        let request: Outcome =
-            self.0.store.write(move |tx| transition(tx, &Actor::System, handle, command, now)).await;
-        outcome.and(request)
+        let reason = error.to_string();
+        match error.kind() {
+            Kind::Unavailable | Kind::OutcomeUnknown => {}
+            _ if error.code() == WRONG_SIGNATURE => {
+                let recorded: Outcome = self
+                    .0
+                    .store
+                    .write(move |tx| {
+                        tx.set_key_state(key.handle, KeyState::Quarantined)?;
+                        transition(tx, &Actor::System, handle, Command::Quarantine { reason }, now)
+                    })
+                    .await;
+                recorded?;
+            }
+            _ => {
+                // Before it is taken for lost: a token whose storage vanished has no keys, either.
+                self.challenge(&token).await?;
+                let doomed: Result<Key, Error> = self
+                    .0
+                    .store
+                    .write(move |tx| {
+                        transition(tx, &Actor::System, handle, Command::Fail { reason }, now)?;
+                        decide_destruction(tx, &Actor::System, now, key)
+                    })
+                    .await;
+                self.finish_destruction(doomed?).await?;
+            }
+        }
+        Err(error)
     }
 
     /// The token contradicts itself: the key is kept for whoever looks into it, nothing is released.
-    async fn quarantine(&self, handle: Handle, key: Key, attempt: Attempt, error: Error) -> Outcome {
+    async fn quarantine(&self, handle: Handle, mut key: Key, attempt: Attempt, error: Error) -> Outcome {
         let (now, reason) = (self.now(), error.to_string());
+        key.state = KeyState::Quarantined;
         let recorded: Outcome = self
             .0
             .store
@@ -304,8 +339,14 @@ impl App {
         recorded.map(|()| next)
     }
 
+    /// Whether somebody will come back for it: that may have been promised since its driver started.
+    async fn continues(&self, request: &SigningRequest) -> bool {
+        self.signing_request(request.handle).await.map_or(request.continues, |now| now.continues)
+    }
+
     /// Ends a request that cannot be fulfilled, unless somebody will come back for it and the fault
-    /// passes: then the journal keeps it open. Answers the error for the caller.
+    /// passes: then the journal keeps it open. First the decision is recorded, then its attempt is
+    /// cleared from the token, now or by the reconciler. Answers the error for the caller.
     pub(in crate::app) async fn abandon(
         &self,
         token: &Token,
@@ -314,33 +355,43 @@ impl App {
         error: Error,
     ) -> Error {
         let passes = matches!(error.kind(), Kind::Unavailable | Kind::OutcomeUnknown);
-        if request.continues && passes {
-            return error.about(request.handle);
-        }
-        // What cannot be cleared now stays open; the reconciler clears it and fails the request.
-        let Ok(outcome) = clear(token, attempt).await else { return error.about(request.handle) };
-        let (handle, id, now, reason) = (request.handle, attempt.id, self.now(), error.to_string());
-        let recorded: Result<(), Error> = self
+        let (handle, now, reason) = (request.handle, self.now(), error.to_string());
+        let abandoned: Result<bool, Error> = self
             .0
             .store
             .write(move |tx| {
-                tx.close_attempt(id, outcome, now)?;
-                match transition(tx, &Actor::System, handle, Command::Fail { reason }, now) {
+                let request =
+                    tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
+                match request.state.is_unfinished() {
+                    true if request.continues && passes => return Ok(false),
+                    true => drop(transition(tx, &Actor::System, handle, Command::Fail { reason }, now)?),
                     // It was cancelled meanwhile, and stays so.
-                    Err(error) if error.kind() == Kind::Conflict => Ok(()),
-                    done => done.map(drop),
+                    false => {}
                 }
+                Ok(true)
             })
             .await;
-        if let Err(cause) = recorded {
-            tracing::error!(request = %handle, %cause, "cannot record that the request failed");
+        let cleared = match abandoned {
+            Ok(true) => self.close_cleared(token, attempt).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(cause) = cleared {
+            tracing::warn!(request = %handle, %cause, "the attempt stays open until the token is reconciled");
         }
         error.about(handle)
+    }
+
+    /// Destroys what an attempt left on the token, and closes it.
+    pub(in crate::app) async fn close_cleared(&self, token: &Token, attempt: &Attempt) -> Result<(), Error> {
+        let outcome = clear(token, attempt).await?;
+        let (id, now) = (attempt.id, self.now());
+        self.0.store.write(move |tx| tx.close_attempt(id, outcome, now).map_err(Error::from)).await
     }
 }
 
 /// Destroys whatever the token holds under an attempt's CKA_ID.
-pub(in crate::app) async fn clear(token: &Token, attempt: &Attempt) -> Result<AttemptOutcome, hsm::Error> {
+async fn clear(token: &Token, attempt: &Attempt) -> Result<AttemptOutcome, hsm::Error> {
     let destroyed = token.destroy(attempt.id).await?;
     Ok(match destroyed.private + destroyed.public + destroyed.other {
         0 => AttemptOutcome::Absent,

@@ -14,9 +14,9 @@ use crate::domain::signing_request::SigningRequest;
 /// What came out: shared by everyone who waits.
 pub type Outcome = Result<SigningRequest, Error>;
 
-/// More than this many at once is overload, not load: each holds its request in memory and a place
-/// in the token's queue.
-const MOST: usize = 512;
+/// More than this many at once is overload, not load. Fewer than a token's queue of mutations takes:
+/// what is accepted must find a place in it.
+const MOST: usize = 192;
 
 /// The drivers of this process, by signing request.
 #[derive(Clone, Default)]
@@ -71,8 +71,14 @@ impl Drivers {
 }
 
 impl Driver {
-    /// Tells everyone who waits.
+    /// Tells everyone who waits; the log, when nobody does.
     pub fn finish(self, outcome: Outcome) {
+        // One receiver is the map's own.
+        if let Err(error) = &outcome
+            && self.outcome.receiver_count() <= 1
+        {
+            tracing::warn!(request = %self.handle, %error, code = error.code(), "nobody waits for this outcome");
+        }
         self.outcome.send_replace(Some(outcome));
     }
 }

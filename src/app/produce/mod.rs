@@ -8,6 +8,7 @@
 mod drive;
 mod drivers;
 mod renew;
+mod sign;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,9 @@ use crate::domain::audit::Actor;
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
-use crate::domain::signing_request::{KeySource, SigningRequest, State};
+use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State};
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
-pub(super) use drive::clear;
 pub use drivers::Drivers;
 
 /// What is wished for.
@@ -105,7 +105,8 @@ impl App {
                 self.await_driver(request, wait).await
             }
             State::Failed | State::Quarantined => Err(failure_of(&request)),
-            State::Pending | State::Issued | State::Retired | State::Cancelled => Ok(Produced::Done(request)),
+            State::Cancelled => Err(called_off(&request)),
+            State::Pending | State::Issued | State::Retired => Ok(Produced::Done(request)),
         }
     }
 
@@ -217,7 +218,8 @@ impl App {
         match request.state {
             State::Intent | State::Generated => Ok(Produced::Accepted(request)),
             State::Failed | State::Quarantined => Err(failure_of(&request)),
-            State::Pending | State::Issued | State::Retired | State::Cancelled => Ok(Produced::Done(request)),
+            State::Cancelled => Err(called_off(&request)),
+            State::Pending | State::Issued | State::Retired => Ok(Produced::Done(request)),
         }
     }
 
@@ -282,6 +284,11 @@ fn not_offered(token: &Token, info: &TokenInfo, kind: KeyKind) -> Error {
         "key.kind-not-offered",
         format!("token `{}` does not offer {kind}; it offers {offered}", token.name()),
     )
+}
+
+/// The error for whoever still waits for the CSR of a cancelled request.
+fn called_off(request: &SigningRequest) -> Error {
+    Conflict { handle: request.handle, state: request.state, verb: "given a CSR" }.into()
 }
 
 /// The error that a failed request answers whoever asks for its outcome later.

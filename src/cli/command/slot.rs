@@ -36,12 +36,7 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
                 runtime.block_on(hsm::init_token(&spec(&config, name, token)?, &options(&config), init));
             let slot = match made {
                 Ok(slot) => wire(&slot),
-                // The service holds the lock only once its worker found the token.
-                Err(error) if error.kind() == hsm::Kind::LockHeld => {
-                    return Err(Failure::Refused(format!(
-                        "the service works with token `{name}`, so it exists already; see `strongroom slot list`"
-                    )));
-                }
+                Err(error) if error.kind() == hsm::Kind::LockHeld => return Err(held(&config, name)),
                 Err(error) => return Err(failure(&error)),
             };
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
@@ -74,6 +69,19 @@ fn to_be_made(name: &str, token: &TokenConfig, pins: &Pins) -> Result<InitToken,
     })
 }
 
+/// The service holds the token's lock: because it works with the token, or for the moment in which it
+/// looks for one that is not there.
+fn held(config: &Config, name: &str) -> Failure {
+    match ask_service(config, name) {
+        Ok(_) => Failure::Refused(format!(
+            "the service works with token `{name}`, so it exists already; see `strongroom slot list`"
+        )),
+        Err(_) => {
+            Failure::Unavailable(format!("the service is looking for token `{name}` just now; try again"))
+        }
+    }
+}
+
 fn spec(config: &Config, name: &str, token: &TokenConfig) -> Result<TokenSpec, Failure> {
     serve::make_private_dir(&config.data_dir).map_err(Failure::broken)?;
     serve::make_private_dir(&config.tokens_dir()).map_err(Failure::broken)?;
@@ -92,14 +100,15 @@ fn ask_service(config: &Config, token: &str) -> Result<Vec<api::Slot>, Failure> 
 
 fn failure(error: &hsm::Error) -> Failure {
     match error.kind() {
-        hsm::Kind::Unavailable | hsm::Kind::Busy | hsm::Kind::LockHeld | hsm::Kind::Interrupted => {
-            Failure::Unavailable(error.to_string())
-        }
+        hsm::Kind::Unavailable
+        | hsm::Kind::Busy
+        | hsm::Kind::LockHeld
+        | hsm::Kind::Interrupted
+        | hsm::Kind::OutcomeUnknown => Failure::Unavailable(error.to_string()),
         hsm::Kind::Capacity | hsm::Kind::Ambiguous | hsm::Kind::TokenNotFound | hsm::Kind::KeyMissing => {
             Failure::Refused(error.to_string())
         }
-        hsm::Kind::OutcomeUnknown
-        | hsm::Kind::Refused
+        hsm::Kind::Refused
         | hsm::Kind::PinRefused
         | hsm::Kind::Unsupported
         | hsm::Kind::Misconfigured

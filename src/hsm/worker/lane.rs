@@ -47,9 +47,11 @@ pub(super) enum Job {
 }
 
 impl Job {
-    pub(super) fn is_mutation(&self) -> bool {
+    /// Whether it waits its turn among the mutations: one of them, or an inventory, which would see
+    /// what they have half made or half destroyed.
+    pub(super) fn takes_turns(&self) -> bool {
         match self {
-            Self::Call { call, .. } => call.is_mutation(),
+            Self::Call { call, .. } => call.is_mutation() || matches!(call, Call::Inventory),
             Self::ReadNew { .. } => false,
         }
     }

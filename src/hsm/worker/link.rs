@@ -91,7 +91,7 @@ impl Queues {
 
     fn put(&self, job: Job) {
         let queue = match &self.reads {
-            Some(reads) if !job.is_mutation() => reads,
+            Some(reads) if !job.takes_turns() => reads,
             Some(_) | None => &self.mutations,
         };
         // It fails only when the lanes have ended, and then so does the process.

@@ -124,8 +124,7 @@ pub(super) fn listed(attributes: Vec<Attribute>) -> TokenObject {
             _ => {}
         }
     }
-    let complete = class != ObjectClass::Unknown && !id.is_empty() && !label.is_empty();
-    TokenObject { class, id, label, complete }
+    TokenObject { class, id, label }
 }
 
 /// The pairs in an inventory: ids with exactly one private and one public key.

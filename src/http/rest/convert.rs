@@ -136,7 +136,7 @@ pub(super) fn csr(
 }
 
 /// A signing request in a list.
-pub(super) fn summary(request: &SigningRequest, token: Option<&Token>) -> api::CsrSummary {
+pub(super) fn summary(request: &SigningRequest, evidence: EvidenceLevel) -> api::CsrSummary {
     api::CsrSummary {
         handle: request.handle.to_string(),
         status: request.state.to_string(),
@@ -146,7 +146,7 @@ pub(super) fn summary(request: &SigningRequest, token: Option<&Token>) -> api::C
         kind: request.kind.to_string(),
         token: request.token.clone(),
         key: request.key.map(|key| key.to_string()),
-        evidence: token.map_or(EvidenceLevel::E0, tokens::evidence).to_string(),
+        evidence: evidence.to_string(),
     }
 }
 
@@ -197,7 +197,7 @@ pub(super) fn token(view: &TokenView) -> api::Token {
         name: view.name.clone(),
         status: status.to_owned(),
         ready: info.is_some() && view.health.is_ready(),
-        problem: problem.or_else(|| view.health.failure.clone()),
+        problem: problem.or_else(|| view.health.failure.as_ref().map(ToString::to_string)),
         info: info.map(|info| api::TokenInfo {
             label: info.label.clone(),
             serial: info.serial.clone(),

@@ -118,11 +118,7 @@ pub(super) async fn list(
     };
     let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
     let page = context.app.signing_requests(filter, order, after, limit(query.limit)?).await?;
-    let items = page
-        .items
-        .iter()
-        .map(|request| convert::summary(request, context.app.configured_token(&request.token).as_ref()))
-        .collect();
+    let items = page.items.iter().map(|(request, evidence)| convert::summary(request, *evidence)).collect();
     Ok(Json(api::CsrPage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
 }
 

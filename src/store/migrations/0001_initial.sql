@@ -38,7 +38,6 @@ CREATE TABLE keys (
     created_at  INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX keys_by_state ON keys (state, handle);
 CREATE INDEX keys_by_token ON keys (token, purpose, handle);
 
 CREATE TABLE signing_requests (

@@ -1,0 +1,54 @@
+//! OpenSSL's opinion of a CSR: a reader and verifier that shares nothing with ours.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// The text of a CSR whose signature OpenSSL verified.
+#[track_caller]
+pub fn verified_text(csr: &str) -> String {
+    let output = req(&["-verify", "-text", "-noout", "-nameopt", "RFC2253"], csr);
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && talk.contains("verify OK"), "{talk}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The subject as RFC 2253 text.
+#[track_caller]
+pub fn subject(csr: &str) -> String {
+    let text = stdout(&req(&["-subject", "-noout", "-nameopt", "RFC2253,utf8"], csr));
+    text.trim().strip_prefix("subject=").unwrap().to_owned()
+}
+
+/// The public key as PEM.
+#[track_caller]
+pub fn public_key(csr: &str) -> String {
+    stdout(&req(&["-pubkey", "-noout"], csr))
+}
+
+/// The CSR as PEM, from DER.
+#[track_caller]
+pub fn pem_of(der: &[u8]) -> String {
+    stdout(&run(&["req", "-inform", "DER"], der))
+}
+
+fn req(args: &[&str], csr: &str) -> Output {
+    run(&[&["req"], args].concat(), csr.as_bytes())
+}
+
+#[track_caller]
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn run(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new("openssl")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl: apt-get install openssl");
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
