@@ -19,6 +19,7 @@ mod harness;
 mod hsm;
 mod idempotency;
 mod ledger;
+mod names;
 mod network_hsm;
 mod openapi;
 mod openssl;

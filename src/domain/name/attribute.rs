@@ -65,7 +65,7 @@ const TABLE: &[AttributeType] = &[
     entry(&["pseudonym"], PSEUDONYM, Syntax::Directory, 128),
     // One label of a domain name (RFC 4519 section 2.4).
     entry(&["DC", "domainComponent"], rfc4519::DOMAIN_COMPONENT, Syntax::Ia5, 63),
-    entry(&["emailAddress", "E"], rfc3280::EMAIL_ADDRESS, Syntax::Ia5, 255),
+    entry(&["emailAddress", "E", "EMAIL"], rfc3280::EMAIL_ADDRESS, Syntax::Ia5, 255),
     // RFC 4519 section 2.39 sets no bound; RFC 1274 section 9.3.1, ub-user-identifier.
     entry(&["UID", "userId"], rfc4519::UID, Syntax::Directory, 256),
     // X.520 Annex C: ub-business-category, ub-postal-code.
