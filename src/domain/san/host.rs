@@ -10,6 +10,9 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use super::super::invalid::Invalid;
 use super::{refused, shifted, within};
 
+/// RFC 1035 section 2.3.4: 255 octets, with a length before each label and one behind the last.
+const MAX_CHARACTERS: usize = 253;
+
 /// A host name, whose left-most label may be `*`, as a certificate carries it.
 pub(super) fn dns_name(text: &str) -> Result<String, Invalid> {
     if text.parse::<IpAddr>().is_ok() {
@@ -26,7 +29,7 @@ pub(super) fn dns_name(text: &str) -> Result<String, Invalid> {
         None => host_name(text)?,
     };
     // The limit is for the whole name, so the wildcard counts.
-    within(&name, 253, "a host name")?;
+    within(&name, MAX_CHARACTERS, "a host name")?;
     Ok(name)
 }
 
@@ -36,6 +39,8 @@ pub(in crate::domain) fn host_name(text: &str) -> Result<String, Invalid> {
         ascii_host_name(text)?;
         return Ok(text.to_ascii_lowercase());
     }
+    // No longer text becomes a name that may be in a certificate.
+    within(text, 4 * MAX_CHARACTERS, "a host name in another script than ASCII")?;
     let Some(ascii) = to_ascii(text) else {
         return Err(refused(first_wrong_label(text), "is no international domain name (IDNA 2008, UTS 46)"));
     };
@@ -92,7 +97,7 @@ pub(super) fn ascii_host_name(text: &str) -> Result<(), Invalid> {
     if text.is_empty() {
         return Err(refused(0, "the host name is empty"));
     }
-    within(text, 253, "a host name")?;
+    within(text, MAX_CHARACTERS, "a host name")?;
     let mut start = 0;
     for label in text.split('.') {
         check_label(label).map_err(|invalid| shifted(invalid, start))?;
