@@ -1,0 +1,72 @@
+//! A lean HTTP/1.1 client over one kept connection: a real one would take the processor time that
+//! it is to measure.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::Value;
+
+pub struct Client(BufReader<TcpStream>);
+
+pub struct Reply {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// The bytes of a GET.
+pub fn get(path: &str, api_key: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {api_key}\r\n\r\n").into_bytes()
+}
+
+/// The bytes of a POST of JSON.
+pub fn post(path: &str, api_key: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {api_key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends a request and reads the answer, whose length its head must tell.
+    pub fn send(&mut self, request: &[u8]) -> Reply {
+        self.0.get_mut().write_all(request).unwrap();
+        let status_line = self.line();
+        let status = status_line.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut length = None;
+        loop {
+            let line = self.line();
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').unwrap();
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().ok();
+            }
+        }
+        let mut body = vec![0; length.expect("content-length")];
+        self.0.read_exact(&mut body).unwrap();
+        Reply { status, body }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        assert!(line.ends_with("\r\n"), "the service closed the connection");
+        line.truncate(line.len() - 2);
+        line
+    }
+}

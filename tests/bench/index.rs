@@ -1,0 +1,109 @@
+//! An index with many signing requests, written through the store as the service would: a key, a
+//! row and its names each.
+
+use std::path::Path;
+
+use strongroom::domain::algorithm::KeyKind;
+use strongroom::domain::clock::Timestamp;
+use strongroom::domain::csr::CsrSpec;
+use strongroom::domain::id::{Handle, InstallationId, KeyId};
+use strongroom::domain::key::{EvidenceLevel, Key, KeyAttributes, KeyState, Purpose};
+use strongroom::domain::signing_request::{KeySource, SigningRequest, State};
+use strongroom::store::{self, Principal, Store};
+
+const INSTALLATION: InstallationId = InstallationId(*b"page");
+
+/// Rows written in one transaction.
+const TOGETHER: u64 = 1000;
+
+/// Not a configured one: the start would look for their keys and note each as missing.
+const TOKEN: &str = "former";
+
+/// One request in an hour: 100,000 are eleven years.
+const MILLIS_APART: i64 = 3_600_000;
+
+/// Makes a database of `rows` signing requests.
+pub fn fill(database: &Path, rows: u64) {
+    let store = Store::open(database, INSTALLATION, [7; 32]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let principal = Principal { handle: handle(0, 0), name: "bench".into(), created_at: at(0) };
+        write(&store, move |tx| tx.insert_principal(&principal)).await;
+        for first in (1..=rows).step_by(TOGETHER as usize) {
+            let numbers = first..(first + TOGETHER).min(rows + 1);
+            write(&store, move |tx| numbers.into_iter().try_for_each(|number| insert(tx, number))).await;
+        }
+    });
+}
+
+async fn write(store: &Store, work: impl FnOnce(&store::Tx) -> Result<(), store::Error> + Send + 'static) {
+    store.write(work).await.unwrap();
+}
+
+fn insert(tx: &store::Tx, number: u64) -> Result<(), store::Error> {
+    let key = key(number);
+    let request = request(number, &key);
+    tx.insert_key(&key)?;
+    tx.insert_signing_request(&request, &request.spec.index_names())
+}
+
+fn request(number: u64, key: &Key) -> SigningRequest {
+    // Most have their certificate; a few wait or came to nothing.
+    let state = match number % 20 {
+        0 => State::Pending,
+        1 => State::Cancelled,
+        2..=5 => State::Retired,
+        _ => State::Issued,
+    };
+    let name = format!("host-{number}.customer-{}.example.com", number % 97);
+    SigningRequest {
+        handle: handle(number, 1),
+        principal: handle(0, 0),
+        token: TOKEN.into(),
+        kind: key.kind,
+        scheme: key.kind.default_scheme(),
+        spec: CsrSpec {
+            subject: format!("CN={name},O=Example,C=NL").parse().unwrap(),
+            sans: vec![format!("DNS:{name}").parse().unwrap(), format!("DNS:www.{name}").parse().unwrap()],
+            ..CsrSpec::default()
+        },
+        key_source: KeySource::New,
+        continues: false,
+        state,
+        key: Some(key.handle),
+        csr: Some(vec![7; if number.is_multiple_of(3) { 700 } else { 400 }]),
+        failure: None,
+        created_at: at(number),
+        updated_at: at(number),
+    }
+}
+
+fn key(number: u64) -> Key {
+    let kind = if number.is_multiple_of(3) { "rsa-2048" } else { "ec-p256" };
+    let kind: KeyKind = kind.parse().unwrap();
+    let mut random = [0; 12];
+    random[..8].copy_from_slice(&number.to_be_bytes());
+    let mut spki = vec![7; if number.is_multiple_of(3) { 294 } else { 91 }];
+    spki[..8].copy_from_slice(&number.to_be_bytes());
+    let proven = Some(true);
+    Key {
+        handle: handle(number, 2),
+        id: KeyId::new(INSTALLATION, random),
+        token: TOKEN.into(),
+        kind,
+        purpose: Purpose::Request,
+        state: KeyState::Present,
+        spki,
+        attributes: KeyAttributes { local: proven, always_sensitive: proven, ..KeyAttributes::default() },
+        evidence: EvidenceLevel::E0,
+        created_at: at(number),
+    }
+}
+
+fn handle(number: u64, what: u8) -> Handle {
+    Handle::new(at(number), [what; 10])
+}
+
+fn at(number: u64) -> Timestamp {
+    Timestamp::from_millis(1_400_000_000_000).plus_millis(MILLIS_APART * number as i64)
+}
