@@ -3,8 +3,19 @@
 //! Data only, no logic: what a client may send and gets back. Names, times and handles are texts
 //! here; the server turns them into domain types and tells which field is wrong.
 
+mod extensions;
+mod secret;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+
+pub use extensions::{
+    BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
+    SubjectKeyIdentifier,
+};
+pub use secret::Secret;
 
 /// Path prefix of the native API.
 pub const PREFIX: &str = "/strongroom/v1";
@@ -17,7 +28,9 @@ pub struct CreateCsr {
     #[serde(default)]
     pub subject: Subject,
     /// Subject alternative names with their kind: `DNS:www.example.com`, `IP:192.0.2.1`,
-    /// `email:ops@example.com`, `URI:https://example.com/`.
+    /// `email:ops@example.com`, `URI:https://example.com/`, `UPN:ops@example.com`, `RID:1.2.3.4`,
+    /// `dirName:CN=Ops,O=Example`, `otherName:1.2.3.4;UTF8:text`, `otherName:1.2.3.4;DER:0c0161`. A
+    /// domain may be in any script; the certificate gets its ASCII form (IDNA 2008, UTS 46).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["DNS:www.example.com"]))]
     pub sans: Vec<String>,
@@ -33,6 +46,14 @@ pub struct CreateCsr {
     /// Extensions to ask the CA for.
     #[serde(default)]
     pub extensions: Extensions,
+    /// The attribute challengePassword (RFC 2985 section 5.4.1), a secret between subject and CA. No
+    /// answer shows it, but the CSR has it in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Password, write_only)]
+    pub challenge_password: Option<Secret>,
+    /// The attribute unstructuredName (RFC 2985 section 5.4.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unstructured_name: Option<String>,
 }
 
 /// A distinguished name.
@@ -85,32 +106,6 @@ pub struct KeyChoice {
     pub handle: Option<String>,
 }
 
-/// Extensions that a CSR asks for.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Extensions {
-    /// Key usage bits (RFC 5280 section 4.2.1.3): `digitalSignature`, `keyEncipherment` ...
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub key_usage: Vec<String>,
-    /// Extended key usages (section 4.2.1.12): `serverAuth`, `clientAuth` ..., or dotted OIDs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub extended_key_usage: Vec<String>,
-    /// Basic constraints (section 4.2.1.9).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub basic_constraints: Option<BasicConstraints>,
-}
-
-/// Basic constraints.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BasicConstraints {
-    /// Whether the certificate is to be a CA's.
-    pub ca: bool,
-    /// How many CAs may follow below it; only with `ca`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path_length: Option<u8>,
-}
-
 /// A signing request.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Csr {
@@ -129,8 +124,18 @@ pub struct Csr {
     pub subject: String,
     /// Subject alternative names.
     pub sans: Vec<String>,
+    /// Those of them with an international domain, in the script that people read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(example = json!({"DNS:xn--bcher-kva.example": "DNS:bücher.example"}))]
+    pub sans_in_unicode: BTreeMap<String, String>,
     /// Extensions asked for.
     pub extensions: Extensions,
+    /// The attribute unstructuredName.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unstructured_name: Option<String>,
+    /// Whether it has a challengePassword.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_challenge_password: bool,
     /// Signature scheme, such as `ecdsa-sha256`.
     pub signature: String,
     /// The key.
@@ -281,7 +286,7 @@ pub struct Key {
     pub spki_sha256: String,
     /// Attributes of the private key as read back when it was made; absent: the token did not say.
     #[schema(example = json!({"CKA_SENSITIVE": true, "CKA_EXTRACTABLE": false}))]
-    pub attributes: std::collections::BTreeMap<String, bool>,
+    pub attributes: BTreeMap<String, bool>,
     /// What the statement that it cannot leave rests on.
     pub evidence: Evidence,
 }

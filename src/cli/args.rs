@@ -1,8 +1,12 @@
 //! What can be written on the command line: data, nothing else.
 
+mod extensions;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+
+pub use extensions::Extensions;
 
 /// A certificate-signing-request appliance whose keys never leave the PKCS#11 token.
 #[derive(Debug, Parser)]
@@ -140,6 +144,7 @@ pub struct NewCsr {
     #[arg(long, default_value = "")]
     pub subject: String,
     /// A subject alternative name, such as `DNS:www.example.com` or `IP:192.0.2.1`; may be repeated.
+    /// The kinds are DNS, IP, email, URI, UPN, RID, dirName and otherName.
     #[arg(long = "san")]
     pub sans: Vec<String>,
     /// Kind of the new key, such as `ec-p256` or `rsa-3072`.
@@ -157,18 +162,15 @@ pub struct NewCsr {
     /// Padding under an RSA signature: pkcs1 or pss.
     #[arg(long)]
     pub padding: Option<String>,
-    /// Key usage to ask for, such as `digitalSignature`; may be repeated.
-    #[arg(long = "key-usage")]
-    pub key_usage: Vec<String>,
-    /// Extended key usage to ask for, such as `serverAuth`; may be repeated.
-    #[arg(long = "eku")]
-    pub extended_key_usage: Vec<String>,
-    /// Ask for a CA certificate.
+    /// Extensions to ask for.
+    #[command(flatten)]
+    pub extensions: Extensions,
+    /// File with the challengePassword; `-` for standard input. Never an argument: it is a secret.
+    #[arg(long, value_name = "FILE")]
+    pub challenge_password_file: Option<PathBuf>,
+    /// The attribute unstructuredName.
     #[arg(long)]
-    pub ca: bool,
-    /// How many CAs may follow below it.
-    #[arg(long, requires = "ca")]
-    pub path_length: Option<u8>,
+    pub unstructured_name: Option<String>,
     /// Names this create: a repetition makes no second key.
     #[arg(long)]
     pub idempotency_key: Option<String>,

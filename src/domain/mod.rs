@@ -9,6 +9,7 @@ pub mod audit;
 pub mod certificate;
 pub mod clock;
 pub mod csr;
+pub mod der_value;
 pub mod extensions;
 pub mod id;
 pub mod invalid;

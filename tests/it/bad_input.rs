@@ -33,9 +33,9 @@ fn a_bad_name_is_told_with_its_position() {
 fn a_bad_alternative_name_is_told_with_its_place_and_position() {
     let good = "DNS:a.example.com";
     assert_refused_fields(&[
-        (sans(&[good, "a.example.com"]), "sans[1]", Some(0), "begins with DNS:, IP:, email: or URI:"),
+        (sans(&[good, "a.example.com"]), "sans[1]", Some(0), "begins with DNS:, IP:, email:, URI:, UPN:"),
         (sans(&["DNS:under_score.example"]), "sans[0]", Some(9), "`_` is not allowed in a host name"),
-        (sans(&["DNS:b\u{fc}cher.example"]), "sans[0]", Some(5), "xn--"),
+        (sans(&["DNS:b\u{fc}_cher.example"]), "sans[0]", Some(4), "international domain name"),
         (sans(&["DNS:192.0.2.1"]), "sans[0]", Some(4), "write it as IP:"),
         (sans(&["IP:192.0.2.256"]), "sans[0]", Some(3), "such as 192.0.2.1"),
         (sans(&["email:ops.example.com"]), "sans[0]", Some(6), "has an `@`"),

@@ -21,6 +21,7 @@ mod hsm;
 mod idempotency;
 mod kinds;
 mod ledger;
+mod names;
 mod network_hsm;
 mod openapi;
 mod openssl;

@@ -8,7 +8,7 @@ use hyper::{Method, StatusCode};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::api;
-use crate::cli::args::{Csr, NewCsr};
+use crate::cli::args::{Csr, Extensions, NewCsr};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::report::{Failure, Report, facts, say, table};
 
@@ -53,7 +53,7 @@ fn create(client: &Client, new: NewCsr, report: &Report) -> Result<(), Failure> 
     if no_wait {
         call.headers.push(("prefer", "respond-async".to_owned()));
     }
-    let body = serde_json::to_vec(&body_of(new)).map_err(Failure::broken)?;
+    let body = serde_json::to_vec(&body_of(new)?).map_err(Failure::broken)?;
     call.body = Some(("application/json", body));
 
     let spinner = spinner();
@@ -96,21 +96,56 @@ fn ended(csr: &api::Csr) -> String {
     format!("signing request {} is {}{}", csr.handle, csr.status, reason.unwrap_or_default())
 }
 
-fn body_of(new: NewCsr) -> api::CreateCsr {
-    let basic_constraints =
-        new.ca.then_some(api::BasicConstraints { ca: true, path_length: new.path_length });
-    api::CreateCsr {
+fn body_of(new: NewCsr) -> Result<api::CreateCsr, Failure> {
+    let password = new.challenge_password_file.as_deref().map(secret).transpose()?;
+    Ok(api::CreateCsr {
         subject: api::Subject::Text(new.subject),
         sans: new.sans,
         key: api::KeyChoice { kind: new.kind, token: new.token, handle: new.key },
         digest: new.digest,
         padding: new.padding,
-        extensions: api::Extensions {
-            key_usage: new.key_usage,
-            extended_key_usage: new.extended_key_usage,
-            basic_constraints,
-        },
+        extensions: extensions_of(new.extensions),
+        challenge_password: password,
+        unstructured_name: new.unstructured_name,
+    })
+}
+
+fn extensions_of(args: Extensions) -> api::Extensions {
+    let constrained = !args.permit.is_empty() || !args.exclude.is_empty();
+    api::Extensions {
+        key_usage: args.key_usage,
+        extended_key_usage: args.extended_key_usage,
+        basic_constraints: args
+            .ca
+            .then_some(api::BasicConstraints { ca: true, path_length: args.path_length }),
+        certificate_policies: args.policies,
+        name_constraints: constrained
+            .then_some(api::NameConstraints { permitted: args.permit, excluded: args.exclude }),
+        subject_key_identifier: args.subject_key_identifier,
+        tls_features: if args.must_staple { vec!["status_request".to_owned()] } else { Vec::new() },
+        microsoft_template_name: args.microsoft_template_name,
+        microsoft_template: args.microsoft_template,
+        other: args.other,
     }
+}
+
+/// The first line of a file.
+fn secret(file: &Path) -> Result<api::Secret, Failure> {
+    let text = String::from_utf8(bytes_of(file)?)
+        .map_err(|_| Failure::Refused(format!("{} is not UTF-8", file.display())))?;
+    Ok(api::Secret(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// The contents of a file; `-` is standard input.
+fn bytes_of(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::Refused(format!("cannot read {}: {error}", file.display())))?;
+    Ok(bytes)
 }
 
 fn list(client: &Client, query: &[(&str, Option<String>)], report: &Report) -> Result<(), Failure> {
@@ -151,16 +186,9 @@ fn marry(
     allow_expired: bool,
     report: &Report,
 ) -> Result<(), Failure> {
-    let mut bytes = Vec::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
-    };
-    read.map_err(|error| Failure::Refused(format!("cannot read {}: {error}", file.display())))?;
     let query = query_of(&[("allow_expired", allow_expired.then(|| "true".to_owned()))]);
     let mut call = Call::new(Method::PUT, format!("{}/certificate{query}", path_of(handle)));
-    call.body = Some(("application/octet-stream", bytes));
+    call.body = Some(("application/octet-stream", bytes_of(file)?));
     let (_, certificate): (_, api::Certificate) = client.json(call)?;
     report.print(&certificate, |certificate| {
         facts([
@@ -179,13 +207,17 @@ fn path_of(handle: &str) -> String {
 
 fn text(csr: &api::Csr) -> String {
     let list = |items: &[String]| (!items.is_empty()).then(|| items.join(", "));
+    let sans: Vec<String> = csr.sans.iter().map(|san| with_unicode(san, csr)).collect();
     let facts = facts([
         ("handle", Some(csr.handle.clone())),
         ("status", Some(csr.status.clone())),
         ("subject", Some(csr.subject.clone()).filter(|subject| !subject.is_empty())),
-        ("sans", list(&csr.sans)),
+        ("sans", list(&sans)),
         ("key usage", list(&csr.extensions.key_usage)),
         ("extended key usage", list(&csr.extensions.extended_key_usage)),
+        ("other extensions", list(&other_extensions(&csr.extensions))),
+        ("unstructured name", csr.unstructured_name.clone()),
+        ("challenge password", csr.has_challenge_password.then(|| "not shown".to_owned())),
         ("key", csr.key.handle.clone()),
         ("kind", Some(csr.key.kind.clone())),
         ("uri", csr.key.uri.clone()),
@@ -196,6 +228,29 @@ fn text(csr: &api::Csr) -> String {
         ("evidence", Some(format!("{}: {}", csr.evidence.level, csr.evidence.meaning))),
     ]);
     format!("{facts}{}", csr.csr.as_deref().unwrap_or_default())
+}
+
+/// A SAN, with the form that people read behind it where that is another.
+fn with_unicode(san: &str, csr: &api::Csr) -> String {
+    match csr.sans_in_unicode.get(san) {
+        Some(unicode) => format!("{san} ({unicode})"),
+        None => san.to_owned(),
+    }
+}
+
+/// What is asked for besides the usages; `--json` has all of it.
+fn other_extensions(extensions: &api::Extensions) -> Vec<String> {
+    let mut named = Vec::new();
+    let constraints = extensions.basic_constraints.as_ref();
+    named.extend(constraints.map(|constraints| format!("CA {}", constraints.ca)));
+    named.extend(extensions.certificate_policies.iter().map(|policy| format!("policy {}", policy.oid)));
+    named.extend(extensions.name_constraints.as_ref().map(|_| "name constraints".to_owned()));
+    named.extend(extensions.subject_key_identifier.as_ref().map(|_| "subject key identifier".to_owned()));
+    named.extend(extensions.tls_features.iter().map(|feature| format!("TLS feature {feature}")));
+    named.extend(extensions.microsoft_template_name.iter().map(|name| format!("template {name}")));
+    named.extend(extensions.microsoft_template.iter().map(|template| format!("template {}", template.oid)));
+    named.extend(extensions.other.iter().map(|other| other.oid.clone()));
+    named
 }
 
 /// For slow keys: an RSA-4096 key takes a software token seconds and a small HSM minutes. Hidden

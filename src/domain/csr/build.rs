@@ -3,21 +3,23 @@
 //! By hand, not with x509-cert's `RequestBuilder`: with no extensions that one still emits an
 //! extensionRequest with an empty SEQUENCE, against the SIZE (1..MAX) of RFC 5280 section 4.1.
 
+mod extensions;
+mod general_name;
+
+use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912::ID_EXTENSION_REQ;
-use const_oid::{AssociatedOid, ObjectIdentifier};
-use der::asn1::{Any, AnyRef, BitStringRef, Ia5String, OctetString, SetOfVec};
+use der::asn1::{Any, AnyRef, BitStringRef, Ia5StringRef, PrintableStringRef, SetOfVec, Utf8StringRef};
 use der::{Decode, Encode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::attr::{Attribute, Attributes};
-use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
 use x509_cert::request::{CertReqInfo, Version};
 
 use super::super::algorithm::Scheme;
-use super::super::extensions::KeyUsageBit;
-use super::super::san::San;
 use super::{CsrSpec, Error};
+
+/// RFC 2985 sections 5.4.1 and 5.4.3.
+const CHALLENGE_PASSWORD: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.7");
+const UNSTRUCTURED_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.2");
 
 /// The DER of CertificationRequestInfo (RFC 2986 section 4.1): the bytes that the token signs.
 /// `spki_der` is the DER of a SubjectPublicKeyInfo. The specification is taken as valid; see
@@ -26,12 +28,10 @@ use super::{CsrSpec, Error};
 /// # Errors
 /// [`Error::Encoding`] when `spki_der` is not DER, or a value does not fit its type.
 pub fn to_be_signed(spec: &CsrSpec, spki_der: &[u8]) -> Result<Vec<u8>, Error> {
-    let info = CertReqInfo {
-        version: Version::V1,
-        subject: spec.subject.as_x509().clone(),
-        public_key: SubjectPublicKeyInfoOwned::from_der(spki_der)?,
-        attributes: attributes(spec)?,
-    };
+    let public_key = SubjectPublicKeyInfoOwned::from_der(spki_der)?;
+    let attributes = attributes(spec, &public_key)?;
+    let info =
+        CertReqInfo { version: Version::V1, subject: spec.subject.as_x509().clone(), public_key, attributes };
     Ok(info.to_der()?)
 }
 
@@ -61,65 +61,31 @@ struct CertificationRequest<'a> {
     signature: BitStringRef<'a>,
 }
 
-/// At most one attribute; the field itself is there even when it is empty.
-fn attributes(spec: &CsrSpec) -> der::Result<Attributes> {
-    let extensions = extensions(spec)?;
-    if extensions.is_empty() {
-        return Ok(Attributes::default());
+/// The field itself is there even when it is empty.
+fn attributes(spec: &CsrSpec, public_key: &SubjectPublicKeyInfoOwned) -> der::Result<Attributes> {
+    let mut attributes = Attributes::default();
+    let extensions = extensions::extensions(spec, public_key)?;
+    if !extensions.is_empty() {
+        attributes.insert(attribute(ID_EXTENSION_REQ, Any::encode_from(&extensions)?)?)?;
     }
-    let values = SetOfVec::try_from([Any::encode_from(&extensions)?])?;
-    SetOfVec::try_from([Attribute { oid: ID_EXTENSION_REQ, values }])
+    if let Some(password) = &spec.challenge_password {
+        let text = password.expose();
+        let value = match PrintableStringRef::new(text) {
+            Ok(printable) => Any::encode_from(&printable)?,
+            Err(_) => Any::encode_from(&Utf8StringRef::new(text)?)?,
+        };
+        attributes.insert(attribute(CHALLENGE_PASSWORD, value)?)?;
+    }
+    if let Some(name) = &spec.unstructured_name {
+        let value = match Ia5StringRef::new(name) {
+            Ok(ascii) => Any::encode_from(&ascii)?,
+            Err(_) => Any::encode_from(&Utf8StringRef::new(name)?)?,
+        };
+        attributes.insert(attribute(UNSTRUCTURED_NAME, value)?)?;
+    }
+    Ok(attributes)
 }
 
-fn extensions(spec: &CsrSpec) -> der::Result<Vec<Extension>> {
-    let wanted = &spec.extensions;
-    let mut extensions = Vec::new();
-    if !spec.sans.is_empty() {
-        let names = spec.sans.iter().map(general_name).collect::<der::Result<_>>()?;
-        // RFC 5280 section 4.2.1.6: critical when it alone names the subject.
-        extensions.push(extension(spec.subject.is_empty(), &SubjectAltName(names))?);
-    }
-    if !wanted.key_usage.is_empty() {
-        let bits = wanted.key_usage.iter().map(|bit| key_usage_flag(*bit));
-        let usage = bits.fold(Default::default(), |usage, bit| usage | bit);
-        extensions.push(extension(true, &KeyUsage(usage))?);
-    }
-    if !wanted.extended_key_usage.is_empty() {
-        let purposes = wanted.extended_key_usage.iter().map(|purpose| purpose.oid()).collect();
-        extensions.push(extension(false, &ExtendedKeyUsage(purposes))?);
-    }
-    if let Some(constraints) = wanted.basic_constraints {
-        let constraints =
-            BasicConstraints { ca: constraints.ca, path_len_constraint: constraints.path_length };
-        extensions.push(extension(true, &constraints)?);
-    }
-    Ok(extensions)
-}
-
-fn extension<T: AssociatedOid + Encode>(critical: bool, value: &T) -> der::Result<Extension> {
-    let extn_id: ObjectIdentifier = T::OID;
-    Ok(Extension { extn_id, critical, extn_value: OctetString::new(value.to_der()?)? })
-}
-
-fn general_name(san: &San) -> der::Result<GeneralName> {
-    Ok(match san {
-        San::Dns(name) => GeneralName::DnsName(Ia5String::new(name.as_str())?),
-        San::Ip(address) => GeneralName::from(*address),
-        San::Email(address) => GeneralName::Rfc822Name(Ia5String::new(address.as_str())?),
-        San::Uri(uri) => GeneralName::UniformResourceIdentifier(Ia5String::new(uri.as_str())?),
-    })
-}
-
-fn key_usage_flag(bit: KeyUsageBit) -> KeyUsages {
-    match bit {
-        KeyUsageBit::DigitalSignature => KeyUsages::DigitalSignature,
-        KeyUsageBit::NonRepudiation => KeyUsages::NonRepudiation,
-        KeyUsageBit::KeyEncipherment => KeyUsages::KeyEncipherment,
-        KeyUsageBit::DataEncipherment => KeyUsages::DataEncipherment,
-        KeyUsageBit::KeyAgreement => KeyUsages::KeyAgreement,
-        KeyUsageBit::KeyCertSign => KeyUsages::KeyCertSign,
-        KeyUsageBit::CrlSign => KeyUsages::CRLSign,
-        KeyUsageBit::EncipherOnly => KeyUsages::EncipherOnly,
-        KeyUsageBit::DecipherOnly => KeyUsages::DecipherOnly,
-    }
+fn attribute(oid: ObjectIdentifier, value: Any) -> der::Result<Attribute> {
+    Ok(Attribute { oid, values: SetOfVec::try_from([value])? })
 }

@@ -5,6 +5,7 @@
 //! with `x509-parser` and compares it with the specification.
 
 mod build;
+mod challenge_password;
 mod check;
 mod public_key;
 #[cfg(test)]
@@ -13,12 +14,13 @@ mod tests;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::algorithm::KeyKind;
-use super::extensions::{Extensions, duplicates};
+use super::extensions::{Extensions, duplicates, text_problem};
 use super::invalid::Invalid;
 use super::name::Name;
 use super::pem;
 use super::san::{MAX_SANS, San};
 pub use build::{assemble, to_be_signed};
+pub use challenge_password::ChallengePassword;
 pub use check::check;
 pub use public_key::{PublicKey, kind_of, spki_sha256, verify_signature};
 
@@ -33,7 +35,16 @@ pub struct CsrSpec {
     pub sans: Vec<San>,
     /// Other extensions.
     pub extensions: Extensions,
+    /// Attribute challengePassword.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge_password: Option<ChallengePassword>,
+    /// Attribute unstructuredName.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unstructured_name: Option<String>,
 }
+
+/// RFC 2985 Appendix A: pkcs-9-ub-challengePassword and pkcs-9-ub-unstructuredName.
+const MAX_ATTRIBUTE: usize = 255;
 
 impl CsrSpec {
     /// Checks what the fields do not check themselves.
@@ -52,13 +63,26 @@ impl CsrSpec {
         } else {
             problems.extend(duplicates("sans", &self.sans));
         }
+        problems.extend(
+            self.sans.iter().enumerate().filter_map(|(at, san)| {
+                san.problem().map(|reason| Invalid::new(format!("sans[{at}]"), reason))
+            }),
+        );
         problems.extend(self.extensions.problems());
+        let password = self.challenge_password.as_ref().map(ChallengePassword::expose);
+        for (field, value) in
+            [("challenge_password", password), ("unstructured_name", self.unstructured_name.as_deref())]
+        {
+            let reason = value.and_then(|value| text_problem(value, MAX_ATTRIBUTE));
+            problems.extend(reason.map(|reason| Invalid::new(field, reason)));
+        }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// The names that a request is found by: common names and SAN values, without their kind.
+    /// The names that a request is found by: common names and SAN values, without their kind; those
+    /// of international domains in either form.
     pub fn index_names(&self) -> Vec<String> {
-        let sans = self.sans.iter().map(San::value);
+        let sans = self.sans.iter().flat_map(|san| [Some(san.value()), san.value_in_unicode()]).flatten();
         self.subject.common_names().map(str::to_owned).chain(sans).collect()
     }
 }
@@ -142,6 +166,24 @@ pub enum Part {
     /// BasicConstraints
     #[error("the basic constraints extension")]
     BasicConstraints,
+    /// CertificatePolicies
+    #[error("the certificate policies extension")]
+    CertificatePolicies,
+    /// NameConstraints
+    #[error("the name constraints extension")]
+    NameConstraints,
+    /// SubjectKeyIdentifier
+    #[error("the subject key identifier extension")]
+    SubjectKeyIdentifier,
+    /// TLS feature
+    #[error("the TLS feature extension")]
+    TlsFeatures,
+    /// Microsoft's certificate template name or information
+    #[error("the certificate template extension")]
+    MicrosoftTemplate,
+    /// An extension that was given as DER
+    #[error("an extension of another type")]
+    OtherExtension,
     /// signatureAlgorithm
     #[error("the signature algorithm")]
     SignatureAlgorithm,

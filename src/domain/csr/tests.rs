@@ -1,6 +1,8 @@
 //! CSRs: made from specifications with software keys of every kind, and checked; changed ones
 //! refused.
 
+mod requested;
+
 use std::sync::LazyLock;
 
 use aws_lc_rs::encoding::AsDer;
@@ -17,7 +19,8 @@ use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::request::CertReq;
 
 use super::super::algorithm::{KeyMaterial, Scheme};
-use super::super::extensions::{BasicConstraints, ExtendedKeyUsage, KeyUsageBit};
+use super::super::extensions::tests::any_extensions;
+use super::super::extensions::{BasicConstraints, KeyUsageBit};
 use super::super::name::tests::any_name;
 use super::super::san::tests::any_san;
 use super::*;
@@ -131,35 +134,14 @@ fn full_spec() -> CsrSpec {
     }))
 }
 
-fn any_extensions() -> impl Strategy<Value = Extensions> {
-    let bits = vec![
-        KeyUsageBit::DigitalSignature,
-        KeyUsageBit::NonRepudiation,
-        KeyUsageBit::KeyEncipherment,
-        KeyUsageBit::DataEncipherment,
-        KeyUsageBit::KeyAgreement,
-        KeyUsageBit::KeyCertSign,
-        KeyUsageBit::CrlSign,
-        KeyUsageBit::EncipherOnly,
-        KeyUsageBit::DecipherOnly,
-    ];
-    let purposes =
-        ["serverAuth", "clientAuth", "codeSigning", "emailProtection", "timeStamping", "OCSPSigning"];
-    let purposes = purposes.iter().chain(&["2.5.29.37.0", "1.3.6.1.4.1.311.20.2.2"]);
-    let purposes: Vec<ExtendedKeyUsage> = purposes.map(|purpose| purpose.parse().unwrap()).collect();
-    let constraints = prop::option::of((any::<bool>(), any::<Option<u8>>()));
-    let some = |most| 0..=most;
-    (prop::sample::subsequence(bits, some(9)), prop::sample::subsequence(purposes, some(8)), constraints)
-        .prop_map(|(key_usage, extended_key_usage, constraints)| Extensions {
-            key_usage,
-            extended_key_usage,
-            basic_constraints: constraints.map(|(ca, path_length)| BasicConstraints { ca, path_length }),
-        })
-}
-
 fn any_spec() -> impl Strategy<Value = CsrSpec> {
-    (any_name(), prop::collection::vec(any_san(), 0..5), any_extensions())
-        .prop_map(|(subject, sans, extensions)| CsrSpec { subject, sans, extensions })
+    let attribute = || prop::option::weighted(0.3, "[^\\p{Cc}]{1,20}|[ -~]{1,20}|[a-z]{1,200}");
+    let sans = prop::collection::vec(any_san(), 0..5);
+    (any_name(), sans, any_extensions(), attribute(), attribute())
+        .prop_map(|(subject, sans, extensions, password, unstructured_name)| {
+            let challenge_password = password.map(ChallengePassword::new);
+            CsrSpec { subject, sans, extensions, challenge_password, unstructured_name }
+        })
         .prop_filter("valid", |spec| spec.validate().is_ok())
 }
 
@@ -172,6 +154,9 @@ proptest! {
         check(&csr, &spec, &key.spki, scheme).unwrap();
         // x509-cert reads it as well, and writes the same bytes.
         prop_assert_eq!(CertReq::from_der(&csr).unwrap().to_der().unwrap(), csr);
+        // And so it is after a crash: the specification comes out of the journal as it went in.
+        let stored = serde_json::to_string(&spec).unwrap();
+        prop_assert_eq!(serde_json::from_str::<CsrSpec>(&stored).unwrap(), spec);
     }
 
     #[test]

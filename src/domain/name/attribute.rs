@@ -1,7 +1,9 @@
 //! The table of attribute types, and the rules for their values.
 //!
-//! A type that is not in the table is written as a dotted OID: its text becomes a UTF8String, and
-//! its `#hex` value may be any of a few primitive types. The next type is one entry.
+//! Text becomes the string type that the table names; `#hex` gives the DER itself, for a renewal of
+//! a name that was encoded differently. A type that is not in the table is written as a dotted OID:
+//! its text becomes a UTF8String, and its `#hex` value may be any of a few primitive types. The next
+//! type is one entry.
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc3280, rfc4519};
@@ -34,8 +36,14 @@ enum Syntax {
 /// RFC 5280 Appendix A.1: ub-name.
 const UB_NAME: usize = 32_768;
 const PSEUDONYM: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.65");
+const ORGANIZATION_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.97");
+// CA/Browser Forum EV Guidelines, "Subject Jurisdiction of Incorporation or Registration Field".
+const JURISDICTION_LOCALITY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.60.2.1.1");
+const JURISDICTION_STATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.60.2.1.2");
+const JURISDICTION_COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.60.2.1.3");
 
-/// The attribute types of RFC 5280 Appendix A.1 (with its upper bounds) and of RFC 4514 section 3.
+/// The attribute types of RFC 5280 Appendix A.1 (with its upper bounds), of RFC 4514 section 3, and
+/// of certificates for organisations (EV, ETSI EN 319 412-1).
 const TABLE: &[AttributeType] = &[
     entry(&["CN", "commonName"], rfc4519::COMMON_NAME, Syntax::Directory, 64),
     entry(&["SN", "surname"], rfc4519::SN, Syntax::Directory, UB_NAME),
@@ -57,9 +65,39 @@ const TABLE: &[AttributeType] = &[
     entry(&["pseudonym"], PSEUDONYM, Syntax::Directory, 128),
     // One label of a domain name (RFC 4519 section 2.4).
     entry(&["DC", "domainComponent"], rfc4519::DOMAIN_COMPONENT, Syntax::Ia5, 63),
-    entry(&["emailAddress", "E"], rfc3280::EMAIL_ADDRESS, Syntax::Ia5, 255),
+    entry(&["emailAddress", "E", "EMAIL"], rfc3280::EMAIL_ADDRESS, Syntax::Ia5, 255),
     // RFC 4519 section 2.39 sets no bound; RFC 1274 section 9.3.1, ub-user-identifier.
     entry(&["UID", "userId"], rfc4519::UID, Syntax::Directory, 256),
+    // X.520 Annex C: ub-business-category, ub-postal-code.
+    entry(&["businessCategory"], rfc4519::BUSINESS_CATEGORY, Syntax::Directory, 128),
+    entry(&["postalCode"], rfc4519::POSTAL_CODE, Syntax::Directory, 40),
+    // X.520 has a SEQUENCE of lines here. In certificates it is one string: OpenSSL and others write
+    // no other form, and some cannot read one. The bound is six lines of 30 (X.520 Annex C).
+    entry(&["postalAddress"], rfc4519::POSTAL_ADDRESS, Syntax::Directory, 180),
+    // X.520 sets no bound; RFC 5280 Appendix A.1 has this one for names that have none of their own.
+    entry(&["organizationIdentifier"], ORGANIZATION_IDENTIFIER, Syntax::Directory, UB_NAME),
+    entry(
+        &["jurisdictionCountryName", "jurisdictionC", "jurisdictionOfIncorporationCountryName"],
+        JURISDICTION_COUNTRY,
+        Syntax::Country,
+        2,
+    ),
+    entry(
+        &[
+            "jurisdictionStateOrProvinceName",
+            "jurisdictionST",
+            "jurisdictionOfIncorporationStateOrProvinceName",
+        ],
+        JURISDICTION_STATE,
+        Syntax::Directory,
+        128,
+    ),
+    entry(
+        &["jurisdictionLocalityName", "jurisdictionL", "jurisdictionOfIncorporationLocalityName"],
+        JURISDICTION_LOCALITY,
+        Syntax::Directory,
+        128,
+    ),
 ];
 
 const fn entry(
@@ -105,7 +143,7 @@ pub(super) fn with_der(oid: ObjectIdentifier, der: &[u8]) -> Result<AttributeTyp
     let value = Any::from_der(der).map_err(|error| format!("the `#` value is not one DER value: {error}"))?;
     let attribute = AttributeTypeAndValue { oid, value };
     match (known(oid), text_of(&attribute)) {
-        (Some(entry), Some(text)) if attribute.value.tag() == entry.syntax.tag() => {
+        (Some(entry), Some(text)) if entry.syntax.allows(attribute.value.tag()) => {
             check_text(text, entry.syntax, Some(entry.max))?;
         }
         (Some(entry), _) => {
@@ -115,6 +153,11 @@ pub(super) fn with_der(oid: ObjectIdentifier, der: &[u8]) -> Result<AttributeTyp
         (None, None) => check_primitive(&attribute.value)?,
     }
     Ok(attribute)
+}
+
+/// Whether the value has the string type that its text alone would be given.
+pub(super) fn has_default_type(attribute: &AttributeTypeAndValue) -> bool {
+    known(attribute.oid).is_some_and(|entry| entry.syntax.tag() == attribute.value.tag())
 }
 
 /// The value when it is a well-formed string of one of the types that we encode.
@@ -139,6 +182,18 @@ impl Syntax {
             Self::Ia5 => Tag::Ia5String,
             Self::Directory => Tag::Utf8String,
         }
+    }
+
+    fn allows(self, tag: Tag) -> bool {
+        tag == self.tag()
+            || match self {
+                // RFC 5280 section 4.1.2.4 takes either for a DirectoryString.
+                Self::Directory => tag == Tag::PrintableString,
+                // Wrong, but there are certificates with such countries, and specifications from
+                // before the jurisdiction's country was in the table.
+                Self::Country => tag == Tag::Utf8String,
+                Self::Printable | Self::Ia5 => false,
+            }
     }
 
     /// The rule that a character breaks.

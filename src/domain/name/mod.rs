@@ -22,6 +22,7 @@ use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 
 use super::invalid::Invalid;
 use parse::Located;
+use print::{Purpose, Rfc4514};
 
 /// Longest text of a name, in bytes; also of its printed form, so that what was read and stored can
 /// be read again.
@@ -124,7 +125,7 @@ fn within_limit(bytes: usize) -> Result<(), Invalid> {
 /// The text of a name that came from elsewhere, such as a certificate's, for people: as [`Name`]
 /// prints its own, but without a promise that it can be read again.
 pub(super) fn readable(name: &x509_cert::name::Name) -> String {
-    print::Rfc4514(name).to_string()
+    Rfc4514 { name, purpose: Purpose::Readable }.to_string()
 }
 
 impl FromStr for Name {
@@ -140,7 +141,7 @@ impl FromStr for Name {
 impl fmt::Display for Name {
     /// RFC 4514: the last relative distinguished name of the encoding first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        print::Rfc4514(&self.0).fmt(f)
+        Rfc4514 { name: &self.0, purpose: Purpose::Exact }.fmt(f)
     }
 }
 

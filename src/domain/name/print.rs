@@ -8,11 +8,24 @@ use x509_cert::attr::AttributeTypeAndValue;
 use super::attribute;
 
 /// A name, printed as RFC 4514. A value that cannot be shown as text is shown as `#hex`.
-pub(super) struct Rfc4514<'a>(pub(super) &'a x509_cert::name::Name);
+pub(super) struct Rfc4514<'a> {
+    pub(super) name: &'a x509_cert::name::Name,
+    pub(super) purpose: Purpose,
+}
+
+/// What the text is for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Purpose {
+    /// To be read again as the same name: a string of another type than its text would be given is
+    /// shown as `#hex`.
+    Exact,
+    /// For people.
+    Readable,
+}
 
 impl fmt::Display for Rfc4514<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rdns: Vec<_> = self.0.iter_rdn().collect();
+        let rdns: Vec<_> = self.name.iter_rdn().collect();
         for (nth, rdn) in rdns.iter().rev().enumerate() {
             if nth > 0 {
                 f.write_char(',')?;
@@ -21,7 +34,7 @@ impl fmt::Display for Rfc4514<'_> {
                 if nth > 0 {
                     f.write_char('+')?;
                 }
-                print_attribute(f, attribute)?;
+                print_attribute(f, attribute, self.purpose)?;
             }
         }
         Ok(())
@@ -33,13 +46,20 @@ pub(super) fn type_name(attribute: &AttributeTypeAndValue) -> String {
     attribute::name_of(attribute.oid).map_or_else(|| attribute.oid.to_string(), str::to_owned)
 }
 
-fn print_attribute(f: &mut fmt::Formatter<'_>, attribute: &AttributeTypeAndValue) -> fmt::Result {
+fn print_attribute(
+    f: &mut fmt::Formatter<'_>,
+    attribute: &AttributeTypeAndValue,
+    purpose: Purpose,
+) -> fmt::Result {
     write!(f, "{}=", type_name(attribute))?;
-    let text = attribute::text_of(attribute).filter(|text| !text.chars().any(char::is_control));
-    match (attribute::name_of(attribute.oid), text) {
-        (Some(_), Some(text)) => print_escaped(f, text),
-        // RFC 4514 section 2.4: a type without a short name has its value as hex.
-        _ => {
+    // RFC 4514 section 2.4: a type without a short name has its value as hex.
+    let as_text = match purpose {
+        Purpose::Exact => attribute::has_default_type(attribute),
+        Purpose::Readable => attribute::name_of(attribute.oid).is_some(),
+    };
+    match attribute::text_of(attribute).filter(|text| as_text && !text.chars().any(char::is_control)) {
+        Some(text) => print_escaped(f, text),
+        None => {
             let value = attribute.value.to_der().map_err(|_| fmt::Error)?;
             write!(f, "#{}", hex::encode(value))
         }

@@ -55,6 +55,22 @@ fn good_texts_and_how_they_are_printed() {
         ("/CN= a \"#", "CN=\\ a \\\"#"),
         ("E=a@example.com,DC=example,DC=com", "emailAddress=a@example.com,DC=example,DC=com"),
         ("S=Utrecht,STREET=x,GN=g,SN=s,UID=u", "ST=Utrecht,STREET=x,GN=g,SN=s,UID=u"),
+        // A PrintableString, kept as such: a renewal may have to repeat the name byte by byte.
+        ("CN=#130161", "CN=#130161"),
+        ("O=#0c0161,C=#13026e6c", "O=a,C=nl"),
+        ("1.3.6.1.4.1.311.60.2.1.3=#0c026e6c", "jurisdictionCountryName=#0c026e6c"),
+        (
+            "jurisdictionC=NL,jurisdictionST=Utrecht,jurisdictionOfIncorporationLocalityName=De Bilt",
+            "jurisdictionCountryName=NL,jurisdictionStateOrProvinceName=Utrecht,jurisdictionLocalityName=De Bilt",
+        ),
+        (
+            "2.5.4.97=VATNL-1,businesscategory=Private Organization",
+            "organizationIdentifier=VATNL-1,businessCategory=Private Organization",
+        ),
+        (
+            "postalCode=3731 AA,postalAddress=Plein 1$De Bilt",
+            "postalCode=3731 AA,postalAddress=Plein 1$De Bilt",
+        ),
     ] {
         let name: Name = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(name.to_string(), printed, "{text}");
@@ -104,7 +120,11 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
         ("1.2.3=#0500", 6, "the `#` value is NULL; it must be a UTF8String"),
         ("1.2.3=#3003020101", 6, "the `#` value is SEQUENCE; it must be a UTF8String"),
         ("1.2.3=#030109", 6, "the `#` value is malformed"),
-        ("CN=#130161", 3, "the `#` value must be a UTF8String, as its type asks for"),
+        ("CN=#160161", 3, "the `#` value must be a UTF8String, as its type asks for"),
+        ("CN=#1300", 3, "the value is empty"),
+        ("C=#0c016e", 2, "the value has 1 characters, but a country is two letters"),
+        ("serialNumber=#0c0131", 13, "the `#` value must be a PrintableString, as its type asks for"),
+        ("jurisdictionC=NLD", 14, "the value has 3 characters, but a country is two letters"),
         ("C=n", 2, "the value has 1 characters, but a country is two letters"),
         ("C=nld", 2, "the value has 3 characters, but a country is two letters"),
         ("C=n1", 2, "the value has `1`, but a country is two letters"),
@@ -133,6 +153,11 @@ fn lengths_are_counted_in_characters() {
         ("pseudonym", 128),
         ("emailAddress", 255),
         ("UID", 256),
+        ("businessCategory", 128),
+        ("postalCode", 40),
+        ("postalAddress", 180),
+        ("jurisdictionST", 128),
+        ("jurisdictionL", 128),
     ] {
         let c = if matches!(kind, "serialNumber" | "emailAddress") { "a" } else { "é" };
         format!("{kind}={}", c.repeat(max)).parse::<Name>().unwrap();
@@ -181,11 +206,24 @@ fn is_serialised_as_its_text() {
 
 /// Types of the table and two that are not in it, with values that each type takes.
 fn attribute() -> impl Strategy<Value = (String, String)> {
-    let directory = ["CN", "O", "OU", "ST", "L", "title", "SN", "GN", "UID", "1.2.3.4", "2.16.5"];
+    let directory = [
+        "CN",
+        "O",
+        "OU",
+        "ST",
+        "L",
+        "title",
+        "SN",
+        "GN",
+        "UID",
+        "businessCategory",
+        "jurisdictionL",
+        "1.2.3.4",
+    ];
     let text = "[^\\p{Cc}]{1,12}";
     prop_oneof![
         (prop::sample::select(directory.to_vec()), text),
-        (Just("C"), "[a-zA-Z]{2}"),
+        (prop::sample::select(vec!["C", "jurisdictionC"]), "[a-zA-Z]{2}"),
         (prop::sample::select(vec!["serialNumber", "dnQualifier"]), "[A-Za-z0-9 '()+,./:=?-]{1,12}"),
         (prop::sample::select(vec!["DC", "emailAddress"]), "[ -~]{1,12}"),
     ]
@@ -256,8 +294,11 @@ fn encodes_as_openssl_does() {
         "/CN=a, b; \"c\" <d> #e=f",
         "/CN= a ",
         "/O=x/O=x/CN=y/CN=z",
+        "/jurisdictionC=NL/jurisdictionST=Utrecht/jurisdictionL=De Bilt",
+        "/businessCategory=Private Organization/organizationIdentifier=VATNL-1/postalCode=3731 AA",
+        "/postalAddress=Plein 1$De Bilt/CN=a",
         // A type that OpenSSL knows and our table does not; one that it does not know it leaves out.
-        "/1.3.6.1.4.1.311.60.2.1.2=Utrecht/CN=a",
+        "/2.5.4.18=Postbus 1/CN=a",
         &format!("/CN={}/O={}", "a".repeat(64), "b".repeat(64)),
     ] {
         let ours: Name = subject.parse().unwrap_or_else(|error| panic!("{subject}: {error}"));

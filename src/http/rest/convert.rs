@@ -1,12 +1,13 @@
 //! Between the wire and the domain: pure, every wrong field told by its path.
 
+mod extensions;
+
 use crate::api;
 use crate::app::produce::{KeyWish, Wish};
 use crate::app::tokens::{self, TokenView};
 use crate::app::{SlotInfo, Token, TokenStatus};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
-use crate::domain::csr::{self, CsrSpec};
-use crate::domain::extensions::{BasicConstraints, Extensions};
+use crate::domain::csr::{self, ChallengePassword, CsrSpec};
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::jwk;
@@ -28,13 +29,17 @@ pub(super) fn wish(body: api::CreateCsr) -> Result<Wish, Vec<Invalid>> {
     let mut wrong = Vec::new();
     let subject = keep(&mut wrong, name(body.subject));
     let sans = keep_all(&mut wrong, San::parse_list(&body.sans));
-    let extensions = keep_all(&mut wrong, extensions(&body.extensions));
+    let extensions = keep_all(&mut wrong, extensions::read(&body.extensions));
     let key = keep(&mut wrong, key_wish(body.key));
     let digest = keep(&mut wrong, body.digest.as_deref().map(digest).transpose());
     let padding = keep(&mut wrong, body.padding.as_deref().map(padding).transpose());
     match (subject, sans, extensions, key, digest, padding) {
         (Some(subject), Some(sans), Some(extensions), Some(key), Some(digest), Some(padding)) => {
-            Ok(Wish { spec: CsrSpec { subject, sans, extensions }, key, digest, padding })
+            let challenge_password =
+                body.challenge_password.map(|api::Secret(password)| ChallengePassword::new(password));
+            let unstructured_name = body.unstructured_name;
+            let spec = CsrSpec { subject, sans, extensions, challenge_password, unstructured_name };
+            Ok(Wish { spec, key, digest, padding })
         }
         _ => Err(wrong),
     }
@@ -59,14 +64,6 @@ fn name(subject: api::Subject) -> Result<Name, Invalid> {
             Name::from_rdns(&rdns)
         }
     }
-}
-
-fn extensions(wire: &api::Extensions) -> Result<Extensions, Vec<Invalid>> {
-    let basic_constraints = wire
-        .basic_constraints
-        .as_ref()
-        .map(|wire| BasicConstraints { ca: wire.ca, path_length: wire.path_length });
-    Extensions::from_names(&wire.key_usage, &wire.extended_key_usage, basic_constraints)
 }
 
 fn key_wish(wire: api::KeyChoice) -> Result<KeyWish, Invalid> {
@@ -126,7 +123,12 @@ pub(super) fn csr(
         updated_at: request.updated_at.to_string(),
         subject: request.spec.subject.to_string(),
         sans: request.spec.sans.iter().map(ToString::to_string).collect(),
-        extensions: extensions_wire(&request.spec.extensions),
+        sans_in_unicode: (request.spec.sans.iter())
+            .filter_map(|san| Some((san.to_string(), san.in_unicode()?)))
+            .collect(),
+        extensions: extensions::write(&request.spec.extensions),
+        unstructured_name: request.spec.unstructured_name.clone(),
+        has_challenge_password: request.spec.challenge_password.is_some(),
         signature: request.scheme.to_string(),
         key: api::KeyReference {
             handle: request.key.map(|key| key.to_string()),
@@ -154,17 +156,6 @@ pub(super) fn summary(request: &SigningRequest, evidence: EvidenceLevel) -> api:
         token: request.token.clone(),
         key: request.key.map(|key| key.to_string()),
         evidence: evidence.to_string(),
-    }
-}
-
-fn extensions_wire(extensions: &Extensions) -> api::Extensions {
-    api::Extensions {
-        key_usage: extensions.key_usage.iter().map(ToString::to_string).collect(),
-        extended_key_usage: extensions.extended_key_usage.iter().map(ToString::to_string).collect(),
-        basic_constraints: extensions
-            .basic_constraints
-            .as_ref()
-            .map(|basic| api::BasicConstraints { ca: basic.ca, path_length: basic.path_length }),
     }
 }
 
