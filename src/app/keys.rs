@@ -93,7 +93,7 @@ impl App {
             .0
             .store
             .write(move |tx| {
-                let request = transition(tx, &actor, handle, Command::Cancel, now)?;
+                let request = transition(tx, &actor, handle, [Command::Cancel], now)?;
                 let Some(key) = request.key.map(|key| tx.key(key)).transpose()?.flatten() else {
                     // Its driver, or the reconciler, clears what an open attempt leaves.
                     let making = tx.open_attempt_of(handle)?.is_some();
@@ -126,7 +126,7 @@ impl App {
     /// [`Kind::Conflict`] when it is not issued.
     pub async fn retire(&self, principal: Handle, handle: Handle) -> Result<SigningRequest, Error> {
         let (actor, now) = (Actor::Principal(principal), self.now());
-        self.0.store.write(move |tx| transition(tx, &actor, handle, Command::Retire, now)).await
+        self.0.store.write(move |tx| transition(tx, &actor, handle, [Command::Retire], now)).await
     }
 
     /// The second half of a destruction, after the decision is recorded.

@@ -60,7 +60,7 @@ impl App {
                 }
                 valid?;
                 let command = Command::Married { fingerprint: hex::encode(certificate.sha256) };
-                let request = transition(tx, &Actor::Principal(principal), handle, command, now)?;
+                let request = transition(tx, &Actor::Principal(principal), handle, [command], now)?;
                 tx.insert_certificate(&certificate)?;
                 Ok((request, certificate))
             })

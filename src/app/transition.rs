@@ -1,4 +1,4 @@
-//! One change of state of a signing request, with its audit record.
+//! Changes of state of a signing request, each with its audit record.
 
 use super::Error;
 use crate::domain::audit::Actor;
@@ -7,20 +7,24 @@ use crate::domain::id::Handle;
 use crate::domain::signing_request::{Command, SigningRequest};
 use crate::store::Tx;
 
-/// Applies `command` to the request as it is in this transaction.
+/// Applies `commands` in their order to the request as it is in this transaction.
 ///
 /// # Errors
-/// There is no such request, its state does not allow the command, or the index.
+/// There is no such request, its state does not allow a command, or the index.
 pub(super) fn transition(
     tx: &Tx,
     actor: &Actor,
     handle: Handle,
-    command: Command,
+    commands: impl IntoIterator<Item = Command>,
     now: Timestamp,
 ) -> Result<SigningRequest, Error> {
-    let request = tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
-    let (request, event) = request.apply(command, now)?;
-    tx.append_audit(actor, now, &event)?;
+    let mut request =
+        tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
+    for command in commands {
+        let event;
+        (request, event) = request.apply(command, now)?;
+        tx.append_audit(actor, now, &event)?;
+    }
     tx.update_signing_request(&request)?;
     Ok(request)
 }

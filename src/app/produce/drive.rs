@@ -1,6 +1,7 @@
 //! The journalled path of one signing request with a new key: generate, read back, sign, verify,
 //! record. Every way out leaves the journal in a state that the reconciler can finish.
 
+use super::Made;
 use super::drivers::{Driver, Outcome};
 use super::sign::WRONG_SIGNATURE;
 use crate::app::keys::decide_destruction;
@@ -221,8 +222,9 @@ impl App {
             .write(move |tx| {
                 tx.insert_key(&key)?;
                 tx.close_attempt(id, AttemptOutcome::Succeeded, now)?;
-                transition(tx, &actor, handle, Command::Generated { key: key.handle }, now)?;
-                transition(tx, &actor, handle, Command::Signed { csr }, now)
+                let commands = [Command::Generated { key: key.handle }, Command::Signed { csr }];
+                let request = transition(tx, &actor, handle, commands, now)?;
+                Ok(Made { request, key })
             })
             .await;
         failpoint::reached("record-after");
@@ -236,14 +238,19 @@ impl App {
     }
 
     /// Keeps a good key whose CSR cannot be signed now, for a request that will be continued.
-    async fn record_generated(&self, handle: Handle, key: Key, attempt: Attempt) -> Outcome {
+    async fn record_generated(
+        &self,
+        handle: Handle,
+        key: Key,
+        attempt: Attempt,
+    ) -> Result<SigningRequest, Error> {
         let now = self.now();
         self.0
             .store
             .write(move |tx| {
                 tx.insert_key(&key)?;
                 tx.close_attempt(attempt.id, AttemptOutcome::Succeeded, now)?;
-                transition(tx, &Actor::System, handle, Command::Generated { key: key.handle }, now)
+                transition(tx, &Actor::System, handle, [Command::Generated { key: key.handle }], now)
             })
             .await
     }
@@ -258,7 +265,10 @@ impl App {
                 return self
                     .0
                     .store
-                    .write(move |tx| transition(tx, &Actor::System, handle, command, now))
+                    .write(move |tx| {
+                        let request = transition(tx, &Actor::System, handle, [command], now)?;
+                        Ok(Made { request, key })
+                    })
                     .await;
             }
             Err(error) => error.about(handle),
@@ -267,12 +277,12 @@ impl App {
         match error.kind() {
             Kind::Unavailable | Kind::OutcomeUnknown => {}
             _ if error.code() == WRONG_SIGNATURE => {
-                let recorded: Outcome = self
+                let recorded: Result<SigningRequest, Error> = self
                     .0
                     .store
                     .write(move |tx| {
                         tx.set_key_state(key.handle, KeyState::Quarantined)?;
-                        transition(tx, &Actor::System, handle, Command::Quarantine { reason }, now)
+                        transition(tx, &Actor::System, handle, [Command::Quarantine { reason }], now)
                     })
                     .await;
                 recorded?;
@@ -284,7 +294,7 @@ impl App {
                     .0
                     .store
                     .write(move |tx| {
-                        transition(tx, &Actor::System, handle, Command::Fail { reason }, now)?;
+                        transition(tx, &Actor::System, handle, [Command::Fail { reason }], now)?;
                         decide_destruction(tx, &Actor::System, now, key)
                     })
                     .await;
@@ -298,14 +308,14 @@ impl App {
     async fn quarantine(&self, handle: Handle, mut key: Key, attempt: Attempt, error: Error) -> Outcome {
         let (now, reason) = (self.now(), error.to_string());
         key.state = KeyState::Quarantined;
-        let recorded: Outcome = self
+        let recorded: Result<SigningRequest, Error> = self
             .0
             .store
             .write(move |tx| {
                 tx.insert_key(&key)?;
                 tx.close_attempt(attempt.id, AttemptOutcome::Quarantined, now)?;
-                transition(tx, &Actor::System, handle, Command::Generated { key: key.handle }, now)?;
-                transition(tx, &Actor::System, handle, Command::Quarantine { reason }, now)
+                let commands = [Command::Generated { key: key.handle }, Command::Quarantine { reason }];
+                transition(tx, &Actor::System, handle, commands, now)
             })
             .await;
         recorded.and(Err(error.about(handle)))
@@ -364,7 +374,7 @@ impl App {
                     tx.signing_request(handle)?.ok_or_else(|| Error::not_found("signing request", handle))?;
                 match request.state.is_unfinished() {
                     true if request.continues && passes => return Ok(false),
-                    true => drop(transition(tx, &Actor::System, handle, Command::Fail { reason }, now)?),
+                    true => drop(transition(tx, &Actor::System, handle, [Command::Fail { reason }], now)?),
                     // It was cancelled meanwhile, and stays so.
                     false => {}
                 }

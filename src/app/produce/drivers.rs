@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::Made;
 use crate::app::{Error, Kind};
 use crate::domain::id::Handle;
-use crate::domain::signing_request::SigningRequest;
 
 /// What came out: shared by everyone who waits.
-pub type Outcome = Result<SigningRequest, Error>;
+pub type Outcome = Result<Made, Error>;
 
 /// More than this many at once is overload, not load. Fewer than a token's queue of mutations takes:
 /// what is accepted must find a place in it.

@@ -21,6 +21,7 @@ use crate::domain::audit::Actor;
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
+use crate::domain::key::Key;
 use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State};
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
@@ -62,13 +63,28 @@ pub enum Wait {
     UpTo(Duration),
 }
 
+/// A signing request whose CSR is made, and its key.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The signing request.
+    pub request: SigningRequest,
+    /// Its key.
+    pub key: Key,
+}
+
 /// What became of a wish in the time the caller waited.
 #[derive(Clone, Debug)]
 pub enum Produced {
     /// The CSR is made.
-    Done(SigningRequest),
+    Done(Box<Made>),
     /// It is being made and will be, even after a crash.
-    Accepted(SigningRequest),
+    Accepted(Box<SigningRequest>),
+}
+
+impl Produced {
+    fn done(made: Made) -> Self {
+        Self::Done(Box::new(made))
+    }
 }
 
 impl App {
@@ -90,7 +106,7 @@ impl App {
             KeyWish::New { kind, token } => {
                 self.produce_with_new_key(principal, wish, kind, token, idempotency, wait).await
             }
-            KeyWish::Existing(key) => self.renew(principal, wish, key, idempotency).await.map(Produced::Done),
+            KeyWish::Existing(key) => self.renew(principal, wish, key, idempotency).await.map(Produced::done),
         }
     }
 
@@ -108,7 +124,7 @@ impl App {
             }
             State::Failed | State::Quarantined => Err(failure_of(&request)),
             State::Cancelled => Err(called_off(&request)),
-            State::Pending | State::Issued | State::Retired => Ok(Produced::Done(request)),
+            State::Pending | State::Issued | State::Retired => self.made(request).await.map(Produced::done),
         }
     }
 
@@ -197,11 +213,11 @@ impl App {
     async fn await_driver(&self, request: SigningRequest, wait: Wait) -> Result<Produced, Error> {
         let handle = request.handle;
         let patience = match wait {
-            Wait::Async => return Ok(Produced::Accepted(request)),
+            Wait::Async => return Ok(Produced::Accepted(Box::new(request))),
             Wait::UpTo(patience) => patience,
         };
         if let Some(outcome) = self.0.drivers.outcome_within(handle, patience).await {
-            return outcome.map(Produced::Done);
+            return outcome.map(Produced::done);
         }
         let promised: Result<SigningRequest, Error> = self
             .0
@@ -218,11 +234,22 @@ impl App {
             .await;
         let request = promised?;
         match request.state {
-            State::Intent | State::Generated => Ok(Produced::Accepted(request)),
+            State::Intent | State::Generated => Ok(Produced::Accepted(Box::new(request))),
             State::Failed | State::Quarantined => Err(failure_of(&request)),
             State::Cancelled => Err(called_off(&request)),
-            State::Pending | State::Issued | State::Retired => Ok(Produced::Done(request)),
+            State::Pending | State::Issued | State::Retired => self.made(request).await.map(Produced::done),
         }
+    }
+
+    /// A request whose CSR is made, with its key.
+    async fn made(&self, request: SigningRequest) -> Result<Made, Error> {
+        let Some(key) = request.key else {
+            return Err(Error::bug(format!(
+                "signing request {} is {} without a key",
+                request.handle, request.state
+            )));
+        };
+        Ok(Made { key: self.key(key).await?, request })
     }
 
     fn token_for(&self, name: Option<String>) -> Result<Token, Error> {

@@ -1,7 +1,7 @@
 //! A CSR for a key that is there. The token only signs, which leaves nothing behind: sign first,
 //! then one transaction.
 
-use super::{Wish, insert_request};
+use super::{Made, Wish, insert_request};
 use crate::app::idempotency::IdempotencyKey;
 use crate::app::{App, Error, Kind};
 use crate::domain::audit::Actor;
@@ -16,7 +16,7 @@ impl App {
         wish: Wish,
         key: Handle,
         idempotency: Option<IdempotencyKey>,
-    ) -> Result<SigningRequest, Error> {
+    ) -> Result<Made, Error> {
         let key = self.usable_key(key).await?;
         let scheme = key.kind.scheme_with(wish.digest, wish.padding)?;
         let token = self.token(&key.token)?;
@@ -54,7 +54,7 @@ impl App {
                 let (request, pending) = request.apply(Command::Signed { csr: signed }, now)?;
                 tx.append_audit(&actor, now, &pending)?;
                 insert_request(tx, &request, idempotency.as_ref())?;
-                Ok(request)
+                Ok(Made { request, key })
             })
             .await
     }

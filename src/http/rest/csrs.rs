@@ -16,6 +16,7 @@ use crate::app::produce::{Produced, Wait};
 use crate::app::{Answer, Error, Kind, Order, RequestFilter};
 use crate::domain::csr;
 use crate::domain::invalid::Invalid;
+use crate::domain::key::Key;
 use crate::domain::signing_request::{SigningRequest, State};
 use crate::http::Context;
 use crate::http::error::Failure;
@@ -289,6 +290,14 @@ async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, F
         Some(key) => Some(context.app.key(key).await?),
         None => None,
     };
+    view_with(context, request, key.as_ref()).await
+}
+
+async fn view_with(
+    context: &Context,
+    request: &SigningRequest,
+    key: Option<&Key>,
+) -> Result<api::Csr, Failure> {
     let certificate = match request.state {
         State::Issued | State::Retired => Some(context.app.certificate(request.handle).await?.sha256),
         State::Intent
@@ -299,19 +308,21 @@ async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, F
         | State::Quarantined => None,
     };
     let token = context.app.configured_token(&request.token);
-    Ok(convert::csr(request, key.as_ref(), token.as_ref(), certificate))
+    Ok(convert::csr(request, key, token.as_ref(), certificate))
 }
 
 async fn created_answer(context: &Context, produced: Produced) -> Result<Answer, Failure> {
-    let (status, request) = match &produced {
-        Produced::Done(request) => (StatusCode::CREATED, request),
-        Produced::Accepted(request) => (StatusCode::ACCEPTED, request),
+    let (status, csr) = match &produced {
+        Produced::Done(made) => {
+            (StatusCode::CREATED, view_with(context, &made.request, Some(&made.key)).await?)
+        }
+        Produced::Accepted(request) => (StatusCode::ACCEPTED, view(context, request).await?),
     };
     Ok(Answer {
         status: status.as_u16(),
-        location: Some(format!("{}/csrs/{}", api::PREFIX, request.handle)),
+        location: Some(format!("{}/csrs/{}", api::PREFIX, csr.handle)),
         content_type: Some("application/json".to_owned()),
-        body: json_bytes(&view(context, request).await?)?,
+        body: json_bytes(&csr)?,
     })
 }
 
