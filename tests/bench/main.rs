@@ -54,7 +54,7 @@ struct Args {
 struct Extent {
     /// Every rate is measured so often; the median counts.
     rounds: usize,
-    /// Keys made for one rate.
+    /// Keys made for one rate, each time on a fresh token: SoftHSM is slower the more it holds.
     keys: u64,
     /// Time spent signing for one rate.
     signing: Duration,
@@ -62,7 +62,7 @@ struct Extent {
     fetches: u64,
 }
 
-const FULL: Extent = Extent { rounds: 3, keys: 2000, signing: Duration::from_secs(4), fetches: 500 };
+const FULL: Extent = Extent { rounds: 5, keys: 1000, signing: Duration::from_secs(4), fetches: 500 };
 const QUICK: Extent = Extent { rounds: 1, keys: 1000, signing: Duration::from_secs(1), fetches: 200 };
 
 fn main() {
@@ -71,6 +71,7 @@ fn main() {
         return work.run();
     }
     let extent = if args.quick { QUICK } else { FULL };
+    let load_before = process::load_average();
     let mut report = Report::default();
     throughput::measure(&args.data, &extent, &mut report);
     pages::measure(&args.data, &extent, &mut report);
@@ -78,10 +79,9 @@ fn main() {
     let cores = std::thread::available_parallelism().unwrap();
     let sync = process::sync_time(&args.data);
     println!(
-        "{cores} cores; a write to the database's disk is synced in {:.2} ms",
-        1000.0 * sync.as_secs_f64()
+        "{cores} cores, load {load_before:.2} before; a write to the databases' disk is synced in {:.2} ms\n",
+        report::millis(sync)
     );
-    println!();
     print!("{report}");
 }
 

@@ -14,6 +14,12 @@ pub fn pss(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// Processes that wanted to run in the last minute: what else the machine is doing.
+pub fn load_average() -> f64 {
+    let averages = fs::read_to_string("/proc/loadavg").unwrap();
+    averages.split(' ').next().unwrap().parse().unwrap()
+}
+
 /// How long it takes until a write to a file in that directory is on the disk: what every commit
 /// waits for.
 pub fn sync_time(dir: &Path) -> Duration {

@@ -114,7 +114,6 @@ impl Round {
     fn run(data: &Path, extent: &Extent) -> Self {
         let signing = |kind| Work::Sign { kind, seconds: extent.signing.as_secs_f64() }.done().rate;
         let Done { rate: bare_create, pss: bare_memory } = Work::GenerateAndSign { keys: extent.keys }.done();
-        // A fresh token each: SoftHSM is slower the more keys are on it.
         let create = CLIENTS
             .map(|clients| {
                 let appliance = Appliance::new(data);
