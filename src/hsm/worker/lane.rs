@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
@@ -38,22 +38,17 @@ pub(super) struct Context {
     pub(super) outbox: Arc<Outbox>,
 }
 
-/// Something for a lane to do.
-pub(super) enum Job {
-    /// A call of the service.
-    Call { id: u64, call: Call },
-    /// The rest of a generation: reading back what was made.
-    ReadNew { id: u64, pair: Pair },
+/// A call of the service.
+pub(super) struct Job {
+    pub(super) id: u64,
+    pub(super) call: Call,
 }
 
 impl Job {
     /// Whether it waits its turn among the mutations: one of them, or an inventory, which would see
     /// what they have half made or half destroyed.
     pub(super) fn takes_turns(&self) -> bool {
-        match self {
-            Self::Call { call, .. } => call.is_mutation() || matches!(call, Call::Inventory),
-            Self::ReadNew { .. } => false,
-        }
+        self.call.is_mutation() || matches!(self.call, Call::Inventory)
     }
 }
 
@@ -61,7 +56,6 @@ impl Job {
 pub(super) struct Lane {
     context: Arc<Context>,
     session: LaneSession,
-    handover: Option<Sender<Job>>,
     effect: Effect,
 }
 
@@ -77,53 +71,38 @@ enum Effect {
 }
 
 impl Lane {
-    /// With `handover` the lane leaves the reading back of what it made to others.
-    pub(super) fn new(context: Arc<Context>, access: Access, handover: Option<Sender<Job>>) -> Self {
+    pub(super) fn new(context: Arc<Context>, access: Access) -> Self {
         let session = LaneSession::new(context.clone(), access);
-        Self { context, session, handover, effect: Effect::None }
+        Self { context, session, effect: Effect::None }
     }
 
     /// Works until the queue has ended.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
-        for job in jobs {
-            let (id, result) = match job {
-                Job::Call { id, call } => {
-                    self.effect = Effect::None;
-                    (id, self.perform(id, call))
-                }
-                Job::ReadNew { id, pair } => {
-                    self.effect = Effect::Done;
-                    (id, self.read_key(id, pair).map(|key| Some(Answer::Key(key))))
-                }
-            };
+        for Job { id, call } in jobs {
+            self.effect = Effect::None;
+            let result = self.perform(id, call);
             self.conclude(id, result);
         }
         self.session.close();
     }
 
-    /// Answers nothing when another lane will.
-    fn perform(&mut self, id: u64, call: Call) -> Result<Option<Answer>, Failure> {
+    fn perform(&mut self, id: u64, call: Call) -> Result<Answer, Failure> {
         Ok(match call {
             Call::Generate { id: key, label, kind } => {
                 let pair = self.generate(id, key, &label, kind)?;
-                match &self.handover {
-                    Some(readers) => {
-                        // It fails only when the process ends.
-                        let _ = readers.send(Job::ReadNew { id, pair });
-                        None
-                    }
-                    None => Some(Answer::Key(self.read_key(id, pair)?)),
-                }
+                // Here and not in another lane: with the switch of threads and the quarrel over the
+                // module's locks SoftHSM made fewer keys in a second.
+                Answer::Key(self.read_key(id, pair)?)
             }
-            Call::ReadBack { id: key } => Some(Answer::Key(self.read_back(id, key)?)),
+            Call::ReadBack { id: key } => Answer::Key(self.read_back(id, key)?),
             Call::Sign { id: key, scheme, message } => {
-                Some(Answer::Signature(self.sign(id, key, scheme, message)?))
+                Answer::Signature(self.sign(id, key, scheme, message)?)
             }
-            Call::Destroy { id: key } => Some(Answer::Destroyed(self.destroy(id, key)?)),
-            Call::Inventory => Some(Answer::Objects(self.inventory(id)?)),
+            Call::Destroy { id: key } => Answer::Destroyed(self.destroy(id, key)?),
+            Call::Inventory => Answer::Objects(self.inventory(id)?),
             Call::Slots => {
                 let _stay = self.context.inside.enter(id, Class::Other);
-                Some(Answer::Slots(self.context.module.slots()?))
+                Answer::Slots(self.context.module.slots()?)
             }
         })
     }
@@ -313,12 +292,11 @@ impl Lane {
         self.context.outbox.send(&FromWorker::Started { id });
     }
 
-    /// Answers a call, unless another lane will. When the module has lost its HSM the process ends,
+    /// Answers a call, unless the next worker will. When the module has lost its HSM the process ends,
     /// and the service makes again what had no effect.
-    fn conclude(&self, id: u64, result: Result<Option<Answer>, Failure>) {
+    fn conclude(&self, id: u64, result: Result<Answer, Failure>) {
         let failure = match result {
-            Ok(Some(answer)) => return self.answer(id, Ok(answer)),
-            Ok(None) => return,
+            Ok(answer) => return self.answer(id, Ok(answer)),
             Err(failure) => failure,
         };
         let lost = matches!(

@@ -84,11 +84,6 @@ impl Queues {
         Self { mutations, reads }
     }
 
-    /// The queue of the lanes that read, if there are any.
-    pub(super) fn reads(&self) -> Option<Sender<Job>> {
-        self.reads.clone()
-    }
-
     fn put(&self, job: Job) {
         let queue = match &self.reads {
             Some(reads) if !job.takes_turns() => reads,
@@ -112,7 +107,7 @@ pub(super) fn read_in_background(
             match message {
                 ToWorker::Call { id, call } => {
                     if let Some(queues) = &queues {
-                        queues.put(Job::Call { id, call: call.into_owned() });
+                        queues.put(Job { id, call: call.into_owned() });
                     }
                 }
                 ToWorker::Ping => outbox.send(&FromWorker::Pong(inside.now())),

@@ -1,10 +1,9 @@
 //! The child process: it alone loads the vendor's module and reads the PIN.
 //!
 //! ```text
-//!   reader thread --calls--> mutation lane (generate, destroy; one read-write session)
-//!    |   ^                        | what was made is read back by
-//!    |   socket                   v
-//!    +--------------calls--> N lanes (sign, read; a session each)
+//!   socket --> reader thread --calls--> mutation lane (generate and read back, destroy;
+//!                   |                   one read-write session)
+//!                   +----------calls--> N lanes (sign, read; a session each)
 //! ```
 //!
 //! The process ends by SIGKILL to itself, always: modules crash in their exit handlers
@@ -31,7 +30,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, unbounded};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
@@ -59,10 +58,9 @@ pub fn run() -> ExitCode {
     let outbox = Arc::new(outbox);
     let inside = Arc::new(InsideModule::default());
     let (queues, jobs) = queues(&hello.purpose);
-    let handover = queues.reads();
     // From here on the end of the service is the end of this process.
     link::read_in_background(incoming, queues, inside.clone(), outbox.clone());
-    let lanes = Lanes { jobs, handover, inside, outbox: outbox.clone() };
+    let lanes = Lanes { jobs, inside, outbox: outbox.clone() };
     if let Err(error) = work(hello, lanes) {
         outbox.send(&FromWorker::Ended(error));
     }
@@ -72,8 +70,6 @@ pub fn run() -> ExitCode {
 /// What the lanes are made of, before there is a token.
 struct Lanes {
     jobs: Jobs,
-    /// Where the mutation lane leaves the read-back of what it made; none if it is the only lane.
-    handover: Option<Sender<Job>>,
     inside: Arc<InsideModule>,
     outbox: Arc<Outbox>,
 }
@@ -123,12 +119,12 @@ fn serve(module: Module, serve: Serve, breaker: Breaker, lanes: Lanes) -> Result
     let mut info = module.describe(slot, declared_hardware).map_err(Fault::into_error)?;
     info.algorithms = mechanisms.kinds().to_vec();
     info.sessions = readers.max(1);
-    let Lanes { jobs, handover, inside, outbox } = lanes;
+    let Lanes { jobs, inside, outbox } = lanes;
     let handles = Handles::default();
     let context = Arc::new(Context { module, slot, login, mechanisms, profile, handles, inside, outbox });
 
-    let mut threads = vec![spawn(&context, Access::ReadWrite, &jobs.mutations, handover)];
-    threads.extend((0..readers).map(|_| spawn(&context, Access::ReadOnly, &jobs.reads, None)));
+    let mut threads = vec![spawn(&context, Access::ReadWrite, &jobs.mutations)];
+    threads.extend((0..readers).map(|_| spawn(&context, Access::ReadOnly, &jobs.reads)));
     context.outbox.send(&FromWorker::Ready(Box::new(info)));
     for thread in threads {
         // A lane that panics has ended the process.
@@ -139,13 +135,8 @@ fn serve(module: Module, serve: Serve, breaker: Breaker, lanes: Lanes) -> Result
     Ok(())
 }
 
-fn spawn(
-    context: &Arc<Context>,
-    access: Access,
-    jobs: &Receiver<Job>,
-    handover: Option<Sender<Job>>,
-) -> JoinHandle<()> {
-    let lane = Lane::new(context.clone(), access, handover);
+fn spawn(context: &Arc<Context>, access: Access, jobs: &Receiver<Job>) -> JoinHandle<()> {
+    let lane = Lane::new(context.clone(), access);
     let jobs = jobs.clone();
     std::thread::spawn(move || lane.run(&jobs))
 }
