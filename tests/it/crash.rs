@@ -146,7 +146,7 @@ fn a_token_has_one_sentinel_even_if_its_making_was_killed() {
     for point in ["sentinel-before", "sentinel-after"] {
         let mut appliance = Appliance::new();
         appliance.env("STRONGROOM_KILL_AT", &format!("{point}:1"));
-        appliance.start().await_killed();
+        appliance.start_to_be_killed();
         restart_and_agree(&mut appliance, &Ledger::default(), assert_one_sentinel);
     }
     for fatal in ["kill-before", "kill-after"] {

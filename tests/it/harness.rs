@@ -176,8 +176,21 @@ impl Appliance {
     /// Starts the service; answers when it listens, which may be before it is ready.
     pub fn start(&self) -> Service<'_> {
         let log = self.path("service.log");
-        let file = File::options().create(true).append(true).open(&log).unwrap();
-        let seen = fs::metadata(&log).unwrap().len();
+        let seen = fs::metadata(&log).map_or(0, |metadata| metadata.len());
+        let mut service = self.spawn();
+        service.address = service.await_address(seen);
+        service.api_key = fs::read_to_string(self.data("api-key")).unwrap().trim().to_owned();
+        service
+    }
+
+    /// Starts the service where a failpoint kills it, and waits for that; it may not come as far as
+    /// to listen.
+    pub fn start_to_be_killed(&self) {
+        self.spawn().await_killed();
+    }
+
+    fn spawn(&self) -> Service<'_> {
+        let file = File::options().create(true).append(true).open(self.path("service.log")).unwrap();
         let child = Command::new(BINARY)
             .arg("serve")
             .env("STRONGROOM_CONFIG", self.path("strongroom.toml"))
@@ -188,10 +201,7 @@ impl Appliance {
             .stderr(file)
             .spawn()
             .unwrap();
-        let mut service = Service { appliance: self, child, address: String::new(), api_key: String::new() };
-        service.address = service.await_address(seen);
-        service.api_key = fs::read_to_string(self.data("api-key")).unwrap().trim().to_owned();
-        service
+        Service { appliance: self, child, address: String::new(), api_key: String::new() }
     }
 
     /// Starts the service and waits until it is ready.
