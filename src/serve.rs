@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
@@ -17,6 +18,7 @@ use crate::auth::{self, Authenticator};
 use crate::config::{Config, TokenConfig};
 use crate::domain::id::InstallationId;
 use crate::hsm::{Hsm, Selector, StartOptions, TokenSpec};
+use crate::http::limits::Limits;
 use crate::http::{self, Context, listen};
 use crate::store::{self, Store};
 
@@ -32,7 +34,13 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let store = open_store(&config.database())?;
     let clock = Arc::new(SystemClock);
-    let authenticator = Authenticator::open(&store, &config.api_key_file(), clock.as_ref()).await?;
+    if config.use_api_key_file {
+        auth::file::register(&store, &config.api_key_file(), clock.as_ref()).await?;
+    } else {
+        auth::file::revoke(&store, clock.as_ref()).await?;
+    }
+    let authenticator = Authenticator::new(store.clone(), clock.clone());
+    let limits = Arc::new(Limits::new(config.requests_per_second, config.failed_logins_per_minute));
     let tcp = TcpListener::bind(config.listen)
         .await
         .map_err(|source| Error::Listen { address: config.listen.to_string(), source })?;
@@ -45,16 +53,31 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let app = App::new(store, hsm.clone(), clock, config.default_token.clone());
     app.watch_tokens();
 
-    let (router, _) = http::router(Context { app, authenticator });
+    let (router, _) = http::router(Context { app, authenticator: authenticator.clone(), limits });
+    let noting = tokio::spawn(note_uses(authenticator.clone()));
     tracing::info!(%address, socket = %config.socket().display(), "serving");
     let (stop, stopped) = watch::channel(false);
     let signals = stop_on_signal(stop).map_err(Error::Signals)?;
     listen::serve(tcp, unix, router, stopped).await;
     signals.abort();
+    noting.abort();
+    authenticator.note_uses().await?;
     let _ = std::fs::remove_file(config.socket());
     hsm.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Between two notes of when credentials were used.
+const NOTING: Duration = Duration::from_secs(60);
+
+async fn note_uses(authenticator: Authenticator) {
+    loop {
+        tokio::time::sleep(NOTING).await;
+        if let Err(error) = authenticator.note_uses().await {
+            tracing::warn!(%error, "the last use of some credentials was not noted");
+        }
+    }
 }
 
 /// A token of the configuration, for the ring that talks to it.

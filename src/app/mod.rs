@@ -1,5 +1,6 @@
 //! The use cases: the only place where the domain, the token and the index meet.
 //!
+//! - [`access`]: principals, their credentials and grants, tenants
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`idempotency`]: a create that is sent twice makes one key
 //! - [`marry`]: the certificate comes back
@@ -9,6 +10,8 @@
 //!
 //! It knows nothing of HTTP or the command line.
 
+pub mod access;
+mod caller;
 mod error;
 pub mod failpoint;
 pub mod idempotency;
@@ -22,7 +25,9 @@ mod transition;
 pub mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+pub use caller::Caller;
 pub use error::{Error, Kind};
 pub use system::SystemClock;
 
@@ -50,6 +55,8 @@ struct Parts {
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
+    /// Counts the changes of who may do what.
+    access_version: AtomicU64,
 }
 
 impl App {
@@ -64,6 +71,7 @@ impl App {
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),
+            access_version: AtomicU64::new(0),
         }))
     }
 

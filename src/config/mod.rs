@@ -21,6 +21,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The TCP listener.
     pub listen: SocketAddr,
+    /// Whether the API key beside the database counts.
+    pub use_api_key_file: bool,
+    /// Requests that one principal may make in a second.
+    pub requests_per_second: u32,
+    /// Logins that may fail from one address in a minute.
+    pub failed_logins_per_minute: u32,
     /// Tokens by the name that users write, at least one.
     pub tokens: BTreeMap<String, TokenConfig>,
     /// The token used when a request names none: the only one, or the one configured.
@@ -113,7 +119,24 @@ impl Config {
             None if tokens.len() == 1 => tokens.keys().next().cloned(),
             None => None,
         };
-        Ok(Self { data_dir: base.join(spec.data_dir), listen: spec.http.listen, tokens, default_token })
+        let limits = spec.limits;
+        for (name, value) in [
+            ("requests_per_second", limits.requests_per_second),
+            ("failed_logins_per_minute", limits.failed_logins_per_minute),
+        ] {
+            if value == 0 {
+                return Err(format!("`limits.{name}`: must be at least 1"));
+            }
+        }
+        Ok(Self {
+            data_dir: base.join(spec.data_dir),
+            listen: spec.http.listen,
+            use_api_key_file: spec.access.api_key_file,
+            requests_per_second: limits.requests_per_second,
+            failed_logins_per_minute: limits.failed_logins_per_minute,
+            tokens,
+            default_token,
+        })
     }
 }
 
@@ -214,12 +237,17 @@ mod tests {
         let smallest = ConfigSpec::parse(SMALLEST).unwrap();
         assert_eq!(example.data_dir, smallest.data_dir);
         assert_eq!(example.http, smallest.http);
+        assert_eq!(example.access, smallest.access);
+        assert_eq!(example.limits, smallest.limits);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         // Every default that the example shows as a comment is shown at its value.
         for line in [
             format!("# listen = \"{}\"", defaults::LISTEN),
             format!("# data_dir = \"{}\"", defaults::DATA_DIR),
+            format!("# api_key_file = {}", defaults::API_KEY_FILE),
+            format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
+            format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),
         ] {
             assert!(include_str!("example.toml").contains(&line), "{line}");
         }

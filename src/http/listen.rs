@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::peer::Peer;
 use super::write_timeout::WriteTimeout;
 
 /// Connections at once over TCP; the next ones wait in the kernel's backlog. With those of the Unix
@@ -37,11 +38,16 @@ const GRACE: Duration = Duration::from_secs(10);
 pub async fn serve(tcp: TcpListener, unix: UnixListener, router: Router, stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let over_tcp = async || {
-        let (stream, _) = tcp.accept().await?;
+        let (stream, address) = tcp.accept().await?;
         let _ = stream.set_nodelay(true);
-        Ok(stream)
+        Ok((stream, Peer::Tcp { address }))
     };
-    let over_unix = async || Ok(unix.accept().await?.0);
+    let over_unix = async || {
+        let stream = unix.accept().await?.0;
+        let credentials = stream.peer_cred()?;
+        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
+        Ok((stream, Peer::Unix { uid: credentials.uid(), gid: credentials.gid(), pid }))
+    };
     tokio::join!(
         accept_all(over_tcp, TCP_PLACES, &router, &graceful, stop.clone()),
         accept_all(over_unix, UNIX_PLACES, &router, &graceful, stop),
@@ -69,7 +75,7 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 }
 
 async fn accept_all<S>(
-    accept: impl AsyncFn() -> io::Result<S>,
+    accept: impl AsyncFn() -> io::Result<(S, Peer)>,
     places: usize,
     router: &Router,
     graceful: &GracefulShutdown,
@@ -85,7 +91,7 @@ async fn accept_all<S>(
         };
         tokio::select! {
             next = next => match next {
-                Ok((stream, place)) => connection(stream, router, graceful, place),
+                Ok(((stream, peer), place)) => connection(stream, peer, router, graceful, place),
                 Err(error) => pause_after(&error).await,
             },
             _ = stop.wait_for(|stop| *stop) => return,
@@ -93,17 +99,23 @@ async fn accept_all<S>(
     }
 }
 
-fn connection<S>(stream: S, router: &Router, graceful: &GracefulShutdown, place: OwnedSemaphorePermit)
-where
+fn connection<S>(
+    stream: S,
+    peer: Peer,
+    router: &Router,
+    graceful: &GracefulShutdown,
+    place: OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = WriteTimeout::new(stream, WRITE_TIMEOUT);
+    let router = router.clone().layer(Extension(peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
         .max_headers(MOST_HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -133,7 +145,7 @@ mod tests {
         let router = Router::new().route("/", get(async || "x".repeat(100_000)));
         let (ours, mut client) = tokio::io::duplex(1024);
         let graceful = GracefulShutdown::new();
-        connection(ours, &router, &graceful, place);
+        connection(ours, Peer::Unix { uid: 0, gid: 0, pid: None }, &router, &graceful, place);
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
         let given_back = tokio::time::timeout(WRITE_TIMEOUT * 2, places.acquire()).await;
         assert!(given_back.is_ok(), "the place is held");
@@ -142,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn a_stop_is_heeded_while_every_place_is_taken() {
         let (stop, stopped) = watch::channel(false);
-        let accept = async || Ok(tokio::io::duplex(1).0);
+        let accept = async || Ok((tokio::io::duplex(1).0, Peer::Unix { uid: 0, gid: 0, pid: None }));
         let (router, graceful) = (Router::new(), GracefulShutdown::new());
         let accepting = accept_all(accept, 0, &router, &graceful, stopped);
         stop.send_replace(true);

@@ -1,6 +1,8 @@
 //! The HTTP surface: the router, who may pass, and how errors look.
 //!
 //! - [`listen`]: the accept loop over TCP and the Unix socket
+//! - [`peer`]: who is at the other end of a connection
+//! - [`limits`]: how often
 //! - [`permit`]: authorised before the body is read
 //! - [`uninterrupted`]: what a client who hangs up does not interrupt
 //! - [`error`]: the only table from kinds to statuses
@@ -8,19 +10,24 @@
 //! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential
 
 pub mod error;
+pub mod limits;
 pub mod listen;
 mod ops;
+pub mod peer;
 pub mod permit;
 mod request_id;
 pub mod rest;
 pub mod uninterrupted;
 mod write_timeout;
 
+use std::sync::Arc;
+
 use axum::Router;
 use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::auth::Authenticator;
+use limits::Limits;
 
 /// Largest body in bytes; a larger one is answered 413.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -32,6 +39,8 @@ pub struct Context {
     pub app: App,
     /// Who may pass.
     pub authenticator: Authenticator,
+    /// How often.
+    pub limits: Arc<Limits>,
 }
 
 /// Every route, and the OpenAPI document of the native ones.

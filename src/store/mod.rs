@@ -20,6 +20,7 @@ mod audit;
 mod certificates;
 mod columns;
 mod connection;
+mod credentials;
 mod error;
 mod idempotency;
 mod jobs;
@@ -31,6 +32,7 @@ mod principals;
 mod reader;
 mod request_pages;
 mod signing_requests;
+mod tenants;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -41,12 +43,14 @@ mod writer;
 
 pub use attempts::{Attempt, Closed, Outcome};
 pub use certificates::Certificate;
+pub use credentials::Credential;
 pub use error::{Error, Kind, Unique};
 pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};
 pub use keys::KeyBrief;
 pub use page::{Order, Page};
-pub use principals::{ActiveApiKey, ApiKey, Principal};
+pub use principals::Principal;
 pub use request_pages::RequestFilter;
+pub use tenants::Tenant;
 pub use token_reports::TokenReport;
 pub use view::{Tx, View};
 

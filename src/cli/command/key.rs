@@ -1,17 +1,15 @@
 //! `strongroom key`
 
-use std::path::Path;
-
 use hyper::Method;
 
 use super::csr::query_of;
 use crate::api;
-use crate::cli::args::Key;
+use crate::cli::args::{Key, Target};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::report::{Failure, Report, facts, say, table};
 
-pub fn run(config: &Path, key: Key, report: &Report) -> Result<(), Failure> {
-    let client = Client::new(&super::config(config)?)?;
+pub fn run(target: &Target, key: Key, report: &Report) -> Result<(), Failure> {
+    let client = Client::new(target)?;
     match key {
         Key::List { limit, cursor } => list(&client, limit, cursor, report),
         Key::Show { handle } => {

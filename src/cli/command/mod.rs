@@ -1,10 +1,13 @@
 //! What commands do: a file per noun.
 
 pub mod check_config;
+pub mod credential;
 pub mod csr;
 pub mod key;
+pub mod principal;
 pub mod serve;
 pub mod slot;
+pub mod tenant;
 
 use std::path::Path;
 
@@ -12,6 +15,6 @@ use super::report::Failure;
 use crate::config::Config;
 
 /// The configuration, or why it cannot be used.
-fn config(path: &Path) -> Result<Config, Failure> {
+pub(super) fn config(path: &Path) -> Result<Config, Failure> {
     Config::load(path).map_err(Failure::broken)
 }

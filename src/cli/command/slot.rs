@@ -1,13 +1,11 @@
 //! `strongroom slot`: opens the module in a worker of its own, or asks the service while that holds
 //! the token's lock.
 
-use std::path::Path;
-
 use hyper::Method;
 use secrecy::SecretString;
 
 use crate::api;
-use crate::cli::args::{Pins, Slot};
+use crate::cli::args::{Pins, Slot, Target};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::pin;
 use crate::cli::report::{Failure, Report, table};
@@ -15,8 +13,8 @@ use crate::config::{Config, TokenConfig};
 use crate::hsm::{self, InitToken, SlotInfo, StartOptions, TokenSpec};
 use crate::serve;
 
-pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
-    let config = super::config(config)?;
+pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> {
+    let config = super::config(&target.config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
     match slot {
@@ -24,7 +22,7 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
             let (name, token) = configured(&config, token.as_deref())?;
             let slots = match runtime.block_on(hsm::slots(&spec(&config, name, token)?, &options(&config))) {
                 Ok(slots) => slots.iter().map(wire).collect(),
-                Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(&config, name)?,
+                Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(target, name)?,
                 Err(error) => return Err(failure(&error)),
             };
             report.print(&api::Slots { items: slots }, |slots| rows(&slots.items))
@@ -36,7 +34,7 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
                 runtime.block_on(hsm::init_token(&spec(&config, name, token)?, &options(&config), init));
             let slot = match made {
                 Ok(slot) => wire(&slot),
-                Err(error) if error.kind() == hsm::Kind::LockHeld => return Err(held(&config, name)),
+                Err(error) if error.kind() == hsm::Kind::LockHeld => return Err(held(target, name)),
                 Err(error) => return Err(failure(&error)),
             };
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
@@ -71,8 +69,8 @@ fn to_be_made(name: &str, token: &TokenConfig, pins: &Pins) -> Result<InitToken,
 
 /// The service holds the token's lock: because it works with the token, or for the moment in which it
 /// looks for one that is not there.
-fn held(config: &Config, name: &str) -> Failure {
-    match ask_service(config, name) {
+fn held(target: &Target, name: &str) -> Failure {
+    match ask_service(target, name) {
         Ok(_) => Failure::Refused(format!(
             "the service works with token `{name}`, so it exists already; see `strongroom slot list`"
         )),
@@ -92,9 +90,9 @@ fn options(config: &Config) -> StartOptions {
     StartOptions::new(config.tokens_dir())
 }
 
-fn ask_service(config: &Config, token: &str) -> Result<Vec<api::Slot>, Failure> {
+fn ask_service(target: &Target, token: &str) -> Result<Vec<api::Slot>, Failure> {
     let call = Call::new(Method::GET, format!("/tokens/{}/slots", escape(token)));
-    let (_, slots): (_, api::Slots) = Client::new(config)?.json(call)?;
+    let (_, slots): (_, api::Slots) = Client::new(target)?.json(call)?;
     Ok(slots.items)
 }
 

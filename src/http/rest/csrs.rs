@@ -20,7 +20,7 @@ use crate::domain::key::Key;
 use crate::domain::signing_request::{SigningRequest, State};
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::{Permit, PermittedBody};
+use crate::http::permit::{Permit, PermittedBody, needs};
 use crate::http::request_id::RequestId;
 use crate::http::uninterrupted::uninterrupted;
 
@@ -34,6 +34,8 @@ const OFFERS: &[Offer] = &[
     ("application/x-pem-file", Form::Pem),
     ("text/plain", Form::Pem),
 ];
+/// What a create comes with.
+type CreateBody = PermittedBody<Permit<needs::CsrCreate>>;
 /// Items on a page when the client does not say.
 pub(super) const DEFAULT_LIMIT: usize = 50;
 /// Most items on a page.
@@ -71,7 +73,7 @@ pub(super) async fn create(
     extract::State(context): extract::State<Context>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
-    body: PermittedBody,
+    body: CreateBody,
 ) -> Result<Response, Failure> {
     let preferences = Preferences::of(&headers);
     let wait = preferences.wait();
@@ -102,11 +104,12 @@ pub(super) async fn create(
 )]
 pub(super) async fn list(
     extract::State(context): extract::State<Context>,
-    _: Permit,
+    permit: Permit<needs::CsrRead>,
     query: Result<Query<api::ListCsrs>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<api::CsrPage>, Failure> {
     let query = query_of(query)?;
     let filter = RequestFilter {
+        tenant: permit.caller.tenant,
         states: query.status.as_deref().map(convert::states).transpose()?.unwrap_or_default(),
         kind: query
             .kind
@@ -145,11 +148,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     extract::State(context): extract::State<Context>,
-    _: Permit,
+    permit: Permit<needs::CsrRead>,
     Path(handle): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let request = context.app.signing_request(convert::handle("handle", &handle)?).await?;
+    let request = context.app.signing_request(&permit.caller, convert::handle("handle", &handle)?).await?;
     let (media_type, form) = accept::wanted(&headers, OFFERS)?;
     if form == Form::Json {
         return Ok(([VARY], Json(view(&context, &request).await?)).into_response());
@@ -175,12 +178,12 @@ pub(super) async fn show(
 )]
 pub(super) async fn cancel(
     extract::State(context): extract::State<Context>,
-    permit: Permit,
+    permit: Permit<needs::CsrCancel>,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Cancelled>, Failure> {
     let handle = convert::handle("handle", &handle)?;
     uninterrupted(async move {
-        let (request, fate) = context.app.cancel(permit.principal.handle, handle).await?;
+        let (request, fate) = context.app.cancel(&permit.caller, handle).await?;
         let key_fate = match fate {
             KeyFate::NoKey => "no-key",
             KeyFate::Destroyed => "destroyed",
@@ -205,12 +208,12 @@ pub(super) async fn cancel(
 )]
 pub(super) async fn retire(
     extract::State(context): extract::State<Context>,
-    permit: Permit,
+    permit: Permit<needs::CsrCancel>,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Csr>, Failure> {
     let handle = convert::handle("handle", &handle)?;
     uninterrupted(async move {
-        let request = context.app.retire(permit.principal.handle, handle).await?;
+        let request = context.app.retire(&permit.caller, handle).await?;
         Ok(Json(view(&context, &request).await?))
     })
     .await
@@ -236,13 +239,13 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Invalid> {
 /// A create that was sent before is answered as it was then, or taken up where it was left.
 async fn create_under_key(
     context: &Context,
-    body: &PermittedBody,
+    body: &CreateBody,
     key: &str,
     wait: Wait,
     request_id: String,
 ) -> Result<Answer, Failure> {
-    let principal = body.permit.principal.handle;
-    let (claim, produced) = match context.app.begin_idempotent(principal, CREATE, key, &body.bytes).await? {
+    let caller = &body.permit.caller;
+    let (claim, produced) = match context.app.begin_idempotent(caller, CREATE, key, &body.bytes).await? {
         Begun::Answered(answer) => return Ok(answer),
         Begun::Begun(claim, handle) => {
             let produced = context.app.resume(handle, wait).await.map_err(Failure::from);
@@ -276,20 +279,17 @@ fn stays_wrong(status: StatusCode) -> bool {
 
 async fn create_once(
     context: &Context,
-    body: &PermittedBody,
+    body: &CreateBody,
     claim: Option<&Claim>,
     wait: Wait,
 ) -> Result<Produced, Failure> {
     let wish = convert::wish(body.json()?).map_err(Error::invalid)?;
     let idempotency = claim.map(Claim::key);
-    Ok(context.app.produce(body.permit.principal.handle, wish, idempotency, wait).await?)
+    Ok(context.app.produce(&body.permit.caller, wish, idempotency, wait).await?)
 }
 
 async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, Failure> {
-    let key = match request.key {
-        Some(key) => Some(context.app.key(key).await?),
-        None => None,
-    };
+    let key = context.app.key_of(request).await?;
     view_with(context, request, key.as_ref()).await
 }
 
@@ -299,7 +299,7 @@ async fn view_with(
     key: Option<&Key>,
 ) -> Result<api::Csr, Failure> {
     let certificate = match request.state {
-        State::Issued | State::Retired => Some(context.app.certificate(request.handle).await?.sha256),
+        State::Issued | State::Retired => Some(context.app.certificate_of(request).await?.sha256),
         State::Intent
         | State::Generated
         | State::Pending

@@ -8,7 +8,7 @@ use super::problem::{EveryCall, PROBLEM};
 use crate::api;
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::Permit;
+use crate::http::permit::{Permit, needs};
 
 /// Every configured token.
 #[utoipa::path(
@@ -18,7 +18,10 @@ use crate::http::permit::Permit;
         EveryCall,
     )
 )]
-pub(super) async fn list(State(context): State<Context>, _: Permit) -> Result<Json<api::Tokens>, Failure> {
+pub(super) async fn list(
+    State(context): State<Context>,
+    _: Permit<needs::TokenRead>,
+) -> Result<Json<api::Tokens>, Failure> {
     let tokens = context.app.tokens().await?;
     Ok(Json(api::Tokens { items: tokens.iter().map(convert::token).collect() }))
 }
@@ -36,7 +39,7 @@ pub(super) async fn list(State(context): State<Context>, _: Permit) -> Result<Js
 )]
 pub(super) async fn slots(
     State(context): State<Context>,
-    _: Permit,
+    _: Permit<needs::TokenRead>,
     Path(name): Path<String>,
 ) -> Result<Json<api::Slots>, Failure> {
     let slots = context.app.slots(&name).await?;
