@@ -8,6 +8,9 @@ use super::error::{Error, Kind};
 const MIGRATIONS: &[&str] =
     &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_access.sql")];
 
+/// The newest version of the schema.
+pub(super) const KNOWN: usize = MIGRATIONS.len();
+
 /// `PRAGMA application_id`: what `file` and we know our databases by. Spells "srom".
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"srom");
 
@@ -29,14 +32,13 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
             ),
         ));
     }
-    let known = MIGRATIONS.len();
-    if usize::try_from(version).is_ok_and(|version| version <= known) {
+    if usize::try_from(version).is_ok_and(|version| version <= KNOWN) {
         return Ok(());
     }
     Err(Error::new(
         Kind::NewerSchema,
         format!(
-            "the index has schema version {version}, this strongroom knows versions up to {known}: \
+            "the index has schema version {version}, this strongroom knows versions up to {KNOWN}: \
              run the strongroom that wrote it, or restore a backup from before the upgrade"
         ),
     ))
@@ -59,4 +61,87 @@ pub(super) fn apply(connection: &Connection) -> Result<(), Error> {
 
 fn schema_version(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::{Grant, Role, TenantId};
+    use crate::domain::id::InstallationId;
+    use crate::store::testing::{at, handle, key, principal, request};
+    use crate::store::{Order, RequestFilter, Store};
+
+    /// An index of the first version, with a principal, its API key, a key, a sentinel, a signing
+    /// request that is found by a name, and the answer to an idempotency key.
+    fn first_version(path: &std::path::Path) {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        let blob = |handle: crate::domain::id::Handle| format!("X'{}'", hex::encode(handle.as_bytes()));
+        let (who, made, kept) = (blob(principal(1).handle), blob(handle(1)), blob(handle(2)));
+        let key_row = |row: u64, purpose: &str| {
+            let key = key(row);
+            format!(
+                "INSERT INTO keys VALUES ({}, X'{}', 'token', '{}', '{purpose}', 'present', X'{:02}',
+                     zeroblob(31) || X'{row:02}', '{}', 'E0', 1);",
+                blob(key.handle),
+                hex::encode(key.id.as_bytes()),
+                key.kind,
+                row,
+                serde_json::to_string(&key.attributes).unwrap(),
+            )
+        };
+        let ours = request(1);
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO meta VALUES (1, X'01020304', zeroblob(32));
+                 INSERT INTO principals VALUES ({who}, 'operator', 1);
+                 INSERT INTO api_keys VALUES ({made}, {who}, zeroblob(32), 1, NULL);
+                 {} {}
+                 INSERT INTO signing_requests VALUES ({made}, {who}, 'token', '{}', '{}', '{}', 'new', 0,
+                     'pending', {kept}, X'00', NULL, 1, 1);
+                 INSERT INTO signing_request_names VALUES (CAST('www' AS BLOB), {made});
+                 INSERT INTO idempotency VALUES ({who}, 'POST', 'k', zeroblob(32), {made}, 1, 201, NULL,
+                     NULL, X'00');",
+                key_row(2, "request"),
+                key_row(3, "sentinel"),
+                ours.kind,
+                ours.scheme,
+                serde_json::to_string(&ours.spec).unwrap(),
+            ))
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_there_was_before_tenants_is_the_default_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.db");
+        first_version(&path);
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let store = Store::open(&path, InstallationId([9; 4]), [9; 32]).unwrap();
+        let read = store.read(|view| {
+            let named =
+                RequestFilter { name_prefix: Some("w".into()), ..RequestFilter::of(TenantId::DEFAULT) };
+            let found = view.page_of_signing_requests(&named, Order::NewestFirst, None, 10)?;
+            assert_eq!(found.items.len(), 1, "found by its name");
+            assert_eq!(found.items[0].tenant, TenantId::DEFAULT);
+            assert_eq!(view.key(handle(2))?.unwrap().tenant, Some(TenantId::DEFAULT));
+            assert_eq!(view.key(handle(3))?.unwrap().tenant, None, "the sentinel's");
+            let held = view.credentials(Some(principal(1).handle))?;
+            assert!(held[0].from_file && held[0].verifier == [0; 32]);
+            let entry = view.idempotency_entry(&crate::store::IdempotencyKey {
+                tenant: TenantId::DEFAULT,
+                principal: principal(1).handle,
+                route: "POST".into(),
+                key: "k".into(),
+            })?;
+            assert_eq!(entry.unwrap().1.unwrap().status, 201);
+            assert_eq!(view.principal_by_name("operator")?.unwrap().created_at, at(1));
+            view.grants()
+        });
+        let granted = |role| (principal(1).handle, Grant { tenant: None, role });
+        let roles = [Role::Reader, Role::Requester, Role::Operator, Role::Auditor];
+        assert_eq!(read.await.unwrap(), roles.map(granted));
+    }
 }
