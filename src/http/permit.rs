@@ -67,19 +67,32 @@ pub mod needs {
 }
 
 /// The right to call a handler: the principal is known and has the permission.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Permit<N> {
     /// Who calls, for which tenant.
     pub caller: Caller,
     needed: PhantomData<N>,
 }
 
+impl<N> Clone for Permit<N> {
+    fn clone(&self) -> Self {
+        Self { caller: self.caller.clone(), needed: PhantomData }
+    }
+}
+
 impl<N: Needed> FromRequestParts<Context> for Permit<N> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Failure> {
+        // A handler that refuses a path only to who may call it takes a permit before the path, and
+        // the body's after it: it is one HTTP request all the same.
+        if let Some(permit) = parts.extensions.get::<Self>() {
+            return Ok(permit.clone());
+        }
         let caller = authorised(parts, context, N::PERMISSION).await?;
-        Ok(Self { caller, needed: PhantomData })
+        let permit = Self { caller, needed: PhantomData };
+        parts.extensions.insert(permit.clone());
+        Ok(permit)
     }
 }
 

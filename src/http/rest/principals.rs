@@ -122,13 +122,14 @@ pub(super) async fn show(
 )]
 pub(super) async fn change(
     State(context): State<Context>,
+    permit: Managing,
     Path(principal): Path<String>,
     body: PermittedBody<Managing>,
 ) -> Result<Json<api::Principal>, Failure> {
     let api::ChangePrincipal { enabled } = body.json()?;
     uninterrupted(async move {
-        let caller = &body.permit.caller;
-        Ok(Json(view(&context.app.set_principal_enabled(caller, principal, enabled).await?)))
+        let changed = context.app.set_principal_enabled(&permit.caller, principal, enabled).await?;
+        Ok(Json(view(&changed)))
     })
     .await
 }
