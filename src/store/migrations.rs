@@ -83,12 +83,11 @@ mod tests {
         let key_row = |row: u64, purpose: &str| {
             let key = key(row);
             format!(
-                "INSERT INTO keys VALUES ({}, X'{}', 'token', '{}', '{purpose}', 'present', X'{:02}',
-                     zeroblob(31) || X'{row:02}', '{}', 'E0', 1);",
+                "INSERT INTO keys VALUES ({}, X'{}', 'token', '{}', '{purpose}', 'present', X'{row:02}',
+                     X'{row:064}', '{}', 'E0', 1);",
                 blob(key.handle),
                 hex::encode(key.id.as_bytes()),
                 key.kind,
-                row,
                 serde_json::to_string(&key.attributes).unwrap(),
             )
         };
