@@ -94,7 +94,7 @@ fn inspect_all(values: &[Value<'_>], read: &mut Attributes, findings: &mut Findi
         let named = Identified::new(kind);
         if !kinds.insert(kind) {
             let problem = format!("{} is there twice", named.label());
-            findings.error(&*place, problem, "RFC 2986 section 4.1, X.501 section 8.2", "leave one out");
+            findings.error(&*place, problem, RULE, "leave one out");
         }
         let content = content(&place, kind, &named, &set, read, findings);
         read.attributes.push(RequestAttribute { kind: named, content });

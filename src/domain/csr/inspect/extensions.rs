@@ -90,6 +90,8 @@ pub struct Policy {
     pub other: Vec<Identified>,
 }
 
+const KEY_USAGE: ObjectIdentifier = oid("2.5.29.15");
+const BASIC_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.19");
 const CPS: ObjectIdentifier = oid("1.3.6.1.5.5.7.2.1");
 const USER_NOTICE: ObjectIdentifier = oid("1.3.6.1.5.5.7.2.2");
 
@@ -126,6 +128,14 @@ fn inspect_one(
     }
     if let Ok(value) = ber::only(der) {
         encoding(&place, &value, findings);
+        if let Some(problem) = longer_than_der(kind, &value) {
+            findings.warning(
+                &*place,
+                format!("{}: {problem}", named.label()),
+                "X.690 section 11",
+                "encode it as DER",
+            );
+        }
     }
     let content = match content(kind, der, findings) {
         Ok(content) => content,
@@ -136,6 +146,22 @@ fn inspect_one(
         }
     };
     Ok(RequestedExtension { kind: named, critical: critical.unwrap_or(false), content })
+}
+
+/// What DER leaves out, and only the type of the value can tell.
+fn longer_than_der(kind: ObjectIdentifier, value: &Value<'_>) -> Option<&'static str> {
+    match kind {
+        KEY_USAGE => {
+            let (bytes, unused) = value.bits().ok()?;
+            let ends = bytes.last().is_none_or(|last| last.trailing_zeros() == u32::from(unused));
+            (!ends).then_some("bits that are 0 stand at its end")
+        }
+        BASIC_CONSTRAINTS => {
+            let written = value.sequence().ok()?.iter().any(|field| field.boolean() == Ok(false));
+            written.then_some("the default cA = FALSE is written out")
+        }
+        _ => None,
+    }
 }
 
 fn content(kind: ObjectIdentifier, der: &[u8], findings: &mut Findings) -> Result<Content, Unreadable> {

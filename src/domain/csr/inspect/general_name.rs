@@ -47,7 +47,9 @@ pub(super) fn inspect_all(
         let place = format!("sans[{at}]");
         let mut name = read(value)?;
         check(&place, value, &mut name, findings);
-        if !seen.insert(name.text()) {
+        // Hosts are compared without regard to case, which parsing takes away.
+        let compared = name.text().parse::<San>().map_or_else(|_| name.text(), |san| san.to_string());
+        if !seen.insert(compared) {
             findings.warning(place, format!("{} is there twice", name.text()), RULE, "leave one out");
         }
         names.push(name);

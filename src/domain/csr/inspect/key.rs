@@ -68,7 +68,7 @@ const OTHER_CURVES: [(&str, u64); 6] = [
 ];
 
 const SIZES: &str = "CA/Browser Forum TLS Baseline Requirements section 6.1.5, NIST SP 800-131A";
-const EXPONENTS: &str = "FIPS 186-5 section 5.4, CA/Browser Forum TLS Baseline Requirements section 6.1.6";
+const EXPONENTS: &str = "FIPS 186-5 Appendix A.1.1, CA/Browser Forum TLS Baseline Requirements section 6.1.6";
 const NEW_KEY: &str = "make a new key, and the CSR anew";
 
 impl Key {
@@ -172,7 +172,7 @@ fn rsa(
             SIZES,
             "make a key of 3072 bits",
         );
-    } else if bits % 8 != 0 {
+    } else if !bits.is_multiple_of(8) {
         findings.warning("key", format!("{bits} bits are not a whole number of bytes"), SIZES, NEW_KEY);
     }
     if last % 2 == 0 || exponent == [1] {

@@ -14,8 +14,6 @@ mod oids;
 mod rules;
 mod signature;
 mod subject;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
@@ -98,7 +96,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, NotACsr> {
     let broken = |reason| NotACsr(format!("its CSR is broken: {reason}"));
     let (csr, rest) = ber::first(&found.ber).map_err(broken)?;
     if !rest.is_empty() {
-        let problem = format!("there are {} bytes behind the end of the CSR", rest.len());
+        let problem = format!("there are {} byte(s) behind the end of the CSR", rest.len());
         findings.error("csr", problem, "RFC 2986 section 4.2", "cut them off");
     }
     encoding("csr", &csr, &mut findings);
@@ -146,7 +144,7 @@ fn encoding(place: &str, value: &Value<'_>, findings: &mut Findings) {
         kinds.entry(fault.problem).or_insert((fault.offset, 0)).1 += 1;
     }
     for (problem, (offset, count)) in kinds {
-        let others = if count > 1 { format!(", and at {} others", count - 1) } else { String::new() };
+        let others = if count > 1 { format!(", and at {} other place(s)", count - 1) } else { String::new() };
         let problem = format!("is not DER: {problem}, at byte {offset}{others}");
         findings.error(place, problem, "RFC 2986 section 4.1, X.690 sections 10 and 11", "encode it as DER");
     }

@@ -112,7 +112,7 @@ fn key_usage(place: &str, family: Family, bits: &[KeyUsageBit], findings: &mut F
         Family::PostQuantumSignature => (
             &[KeyEncipherment, DataEncipherment, KeyAgreement],
             "a key for signatures only",
-            "RFC 9881 section 5, RFC 9909 section 6",
+            "RFC 9881, RFC 9909",
         ),
         Family::KeyAgreement | Family::Other => return,
     };

@@ -126,7 +126,7 @@ fn check(rdns: &[Vec<Read>], findings: &mut Findings) {
     }
     let names = rdns.iter().flatten().filter(|read| read.typed.oid == COMMON_NAME).count();
     if names > 1 {
-        let rule = "CA/Browser Forum TLS Baseline Requirements section 7.1.4.2: at most one of each";
+        let rule = "CA/Browser Forum TLS Baseline Requirements section 7.1.4.1: at most one of each";
         findings.warning(
             "subject",
             format!("has {names} common names"),
