@@ -135,6 +135,15 @@ pub enum Csr {
         #[arg(long)]
         allow_expired: bool,
     },
+    /// Explain any CSR, also of others: what it says, and what looks wrong. Needs no service.
+    #[command(after_help = "Exits with 0 when the file is a CSR, whatever is found; with 1 when it is none.")]
+    Inspect {
+        /// The CSR, as PEM or DER; `-` for standard input.
+        file: PathBuf,
+        /// Exit with 1 when a finding is an error.
+        #[arg(long)]
+        strict: bool,
+    },
 }
 
 /// `csr new`

@@ -29,6 +29,7 @@ fn help_says_what_there_is() {
         "csr show",
         "csr cancel",
         "csr marry",
+        "csr inspect",
         "key",
         "key list",
         "key show",

@@ -19,6 +19,7 @@ mod faults;
 mod harness;
 mod hsm;
 mod idempotency;
+mod inspect;
 mod kinds;
 mod ledger;
 mod names;

@@ -33,6 +33,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["domain", "hsm::profile"]),
     ("telemetry", &[]),
     ("cli", &["api", "config"]),
+    // Explains a file by itself: there may be no service, no configuration and no token.
+    ("cli::command::inspect", &["cli", "domain::csr::inspect"]),
     // Slot commands work on the token itself while no service holds it; `serve` knows how a token
     // of the configuration is started.
     ("cli::command::slot", &["api", "cli", "config", "hsm", "serve"]),

@@ -1,6 +1,5 @@
 //! `strongroom csr`
 
-use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,29 +17,32 @@ const POLL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
-    let client = Client::new(&super::config(config)?)?;
+    let client = || Client::new(&super::config(config)?);
     match csr {
-        Csr::New(new) => create(&client, *new, report),
+        Csr::New(new) => create(&client()?, *new, report),
         Csr::List { status, name, kind, limit, cursor } => {
             let limit = Some(limit.to_string());
             let query =
                 [("status", status), ("name", name), ("kind", kind), ("limit", limit), ("cursor", cursor)];
-            list(&client, &query, report)
+            list(&client()?, &query, report)
         }
         Csr::Show { handle, pem: true } => {
             let mut call = Call::new(Method::GET, path_of(&handle));
             call.headers.push(("accept", "application/x-pem-file".to_owned()));
-            report.raw(&client.bytes(call)?.1)
+            report.raw(&client()?.bytes(call)?.1)
         }
-        Csr::Show { handle, pem: false } => report.print(&show(&client, &handle)?, text),
+        Csr::Show { handle, pem: false } => report.print(&show(&client()?, &handle)?, text),
         Csr::Cancel { handle } => {
             let (_, cancelled): (_, api::Cancelled) =
-                client.json(Call::new(Method::DELETE, path_of(&handle)))?;
+                client()?.json(Call::new(Method::DELETE, path_of(&handle)))?;
             report.print(&cancelled, |cancelled| {
                 format!("cancelled {}; its key: {}\n", cancelled.csr.handle, cancelled.key_fate)
             })
         }
-        Csr::Marry { handle, file, allow_expired } => marry(&client, &handle, &file, allow_expired, report),
+        Csr::Marry { handle, file, allow_expired } => {
+            marry(&client()?, &handle, &file, allow_expired, report)
+        }
+        Csr::Inspect { file, strict } => super::inspect::run(&file, strict, report),
     }
 }
 
@@ -131,21 +133,9 @@ fn extensions_of(args: Extensions) -> api::Extensions {
 
 /// The first line of a file.
 fn secret(file: &Path) -> Result<api::Secret, Failure> {
-    let text = String::from_utf8(bytes_of(file)?)
+    let text = String::from_utf8(super::bytes_of(file)?)
         .map_err(|_| Failure::Refused(format!("{} is not UTF-8", file.display())))?;
     Ok(api::Secret(text.lines().next().unwrap_or_default().to_owned()))
-}
-
-/// The contents of a file; `-` is standard input.
-fn bytes_of(file: &Path) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
-    };
-    read.map_err(|error| Failure::Refused(format!("cannot read {}: {error}", file.display())))?;
-    Ok(bytes)
 }
 
 fn list(client: &Client, query: &[(&str, Option<String>)], report: &Report) -> Result<(), Failure> {
@@ -188,7 +178,7 @@ fn marry(
 ) -> Result<(), Failure> {
     let query = query_of(&[("allow_expired", allow_expired.then(|| "true".to_owned()))]);
     let mut call = Call::new(Method::PUT, format!("{}/certificate{query}", path_of(handle)));
-    call.body = Some(("application/octet-stream", bytes_of(file)?));
+    call.body = Some(("application/octet-stream", super::bytes_of(file)?));
     let (_, certificate): (_, api::Certificate) = client.json(call)?;
     report.print(&certificate, |certificate| {
         facts([

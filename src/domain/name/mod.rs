@@ -13,6 +13,7 @@ pub(super) mod tests;
 use std::fmt;
 use std::str::FromStr;
 
+use const_oid::ObjectIdentifier;
 use const_oid::db::rfc4519::COMMON_NAME;
 use der::asn1::SetOfVec;
 use der::{Decode, Encode};
@@ -72,7 +73,7 @@ impl Name {
     /// The relative distinguished names in the order of the encoding; the attributes of one are a
     /// SET OF and stand in DER order (X.690 section 11.6).
     pub fn rdns(&self) -> impl Iterator<Item = &[AttributeTypeAndValue]> {
-        self.0.iter_rdn().map(|rdn| rdn.as_ref().as_slice())
+        rdns_of(&self.0)
     }
 
     /// The name as the encoder takes it.
@@ -125,7 +126,27 @@ fn within_limit(bytes: usize) -> Result<(), Invalid> {
 /// The text of a name that came from elsewhere, such as a certificate's, for people: as [`Name`]
 /// prints its own, but without a promise that it can be read again.
 pub(super) fn readable(name: &x509_cert::name::Name) -> String {
-    Rfc4514 { name, purpose: Purpose::Readable }.to_string()
+    readable_rdns(rdns_of(name))
+}
+
+/// As [`readable`], of relative distinguished names in the order of the encoding that need not make a
+/// good name.
+pub(super) fn readable_rdns<'a>(rdns: impl Iterator<Item = &'a [AttributeTypeAndValue]>) -> String {
+    Rfc4514 { rdns: rdns.collect(), purpose: Purpose::Readable }.to_string()
+}
+
+/// The short name that is printed for an attribute type; none when it is not in the table.
+pub(super) fn attribute_name(oid: ObjectIdentifier) -> Option<&'static str> {
+    attribute::name_of(oid)
+}
+
+/// The rule of its type that an attribute from elsewhere breaks.
+pub(super) fn attribute_problem(attribute: &AttributeTypeAndValue) -> Option<String> {
+    attribute::check(attribute).err()
+}
+
+fn rdns_of(name: &x509_cert::name::Name) -> impl Iterator<Item = &[AttributeTypeAndValue]> {
+    name.iter_rdn().map(|rdn| rdn.as_ref().as_slice())
 }
 
 impl FromStr for Name {
@@ -141,7 +162,7 @@ impl FromStr for Name {
 impl fmt::Display for Name {
     /// RFC 4514: the last relative distinguished name of the encoding first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Rfc4514 { name: &self.0, purpose: Purpose::Exact }.fmt(f)
+        Rfc4514 { rdns: self.rdns().collect(), purpose: Purpose::Exact }.fmt(f)
     }
 }
 
