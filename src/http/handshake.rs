@@ -81,3 +81,68 @@ async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut rest = stream.take(LINGER_BYTES);
     let _ = timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+    use crate::http::tls::{Clients, Files};
+
+    #[tokio::test]
+    async fn who_showed_a_certificate_is_known_by_it_and_others_by_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let ca_key = KeyPair::generate().unwrap();
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = ca.self_signed(&ca_key).unwrap();
+        let issuer = Issuer::new(ca, ca_key);
+        let (server_key, client_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let server = server.signed_by(&server_key, &issuer).unwrap();
+        let mut client = CertificateParams::default();
+        client.distinguished_name.push(DnType::CommonName, "robot");
+        let client = client.signed_by(&client_key, &issuer).unwrap();
+
+        let write = |name: &str, pem: String| {
+            use std::os::unix::fs::PermissionsExt;
+            let path = dir.path().join(name);
+            std::fs::write(&path, pem).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            path
+        };
+        let files = Files {
+            certificate: write("certificate", server.pem()),
+            key: write("key", server_key.serialize_pem()),
+            clients: Some(Clients { ca: write("ca", root.pem()), required: false }),
+        };
+        let config = files.load().unwrap().config;
+
+        let mut roots = RootCertStore::empty();
+        roots.add(root.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.unwrap().with_root_certificates(roots);
+        let key = PrivateKeyDer::try_from(client_key.serialize_der()).unwrap();
+        let with = builder.clone().with_client_auth_cert(vec![client.der().clone()], key).unwrap();
+        let without = builder.with_no_client_auth();
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap();
+        for (client_config, shown) in [(with, Some(client.der())), (without, None)] {
+            let stream = TcpStream::connect(port).await.unwrap();
+            let (accepted, address) = listener.accept().await.unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let connector = TlsConnector::from(Arc::new(client_config));
+            let (ours, theirs) =
+                tokio::join!(accept(accepted, address, Arc::clone(&config)), connector.connect(name, stream));
+            theirs.unwrap();
+            let certificate = shown.map(|der| ClientCertificate::read(der).unwrap());
+            assert_eq!(ours.unwrap().1, Peer::Tls { address, certificate });
+        }
+    }
+}

@@ -15,8 +15,9 @@ async fn a_client_that_does_not_read_loses_its_place() {
     let router = Router::new().route("/", get(async || "x".repeat(100_000)));
     let (ours, mut client) = tokio::io::duplex(1024);
     let (_stop, stopped) = watch::channel(false);
+    let graceful = GracefulShutdown::new();
     let opened = ready(Ok((WriteTimeout::new(ours, WRITE_TIMEOUT), tcp_peer())));
-    connection(opened, &router, &GracefulShutdown::new(), stopped, place);
+    connection(opened, &router, &graceful, stopped, place);
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let given_back = tokio::time::timeout(WRITE_TIMEOUT * 2, places.acquire()).await;
     assert!(given_back.is_ok(), "the place is held");
@@ -55,7 +56,8 @@ async fn a_request_over_the_unix_socket_says_whose_process_asks() {
     let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
     let mut client = UnixStream::connect(&path).await.unwrap();
     let (accepted, _) = listener.accept().await.unwrap();
-    connection(ready(identified(accepted)), &router, &GracefulShutdown::new(), stopped, place);
+    let graceful = GracefulShutdown::new();
+    connection(ready(identified(accepted)), &router, &graceful, stopped, place);
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
