@@ -39,7 +39,8 @@ pub(super) async fn accept(
     config: Arc<ServerConfig>,
 ) -> io::Result<(TlsStream<WriteTimeout<TcpStream>>, Peer)> {
     let handshake = timeout(HANDSHAKE_TIMEOUT, shake_hands(stream, address, config)).await;
-    handshake.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long")))
+    let handshake = handshake.unwrap_or_else(|_| Err(io::Error::other("the handshake took too long")));
+    handshake.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
 }
 
 async fn shake_hands(

@@ -298,8 +298,8 @@ struct Port {
 impl Port {
     fn of(appliance: &Appliance) -> Self {
         let log = appliance.log();
-        let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let serving = entries.filter(|entry| entry["fields"]["message"] == "serving").last().unwrap();
+        let mut entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let serving = entries.rfind(|entry| entry["fields"]["message"] == "serving").unwrap();
         let address = serving["fields"]["tls"].as_str().expect("no HTTPS listener").to_owned();
         Self { address, ca: appliance.path("ca.pem").to_str().unwrap().to_owned() }
     }
