@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use spec::{ClientCertificatesSpec, TlsSpec};
 pub use spec::{ConfigSpec, defaults};
 
 use crate::hsm::profile::Profile;
@@ -21,10 +22,34 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The TCP listener.
     pub listen: SocketAddr,
+    /// The HTTPS listener, where there is one.
+    pub tls: Option<TlsConfig>,
     /// Tokens by the name that users write, at least one.
     pub tokens: BTreeMap<String, TokenConfig>,
     /// The token used when a request names none: the only one, or the one configured.
     pub default_token: Option<String>,
+}
+
+/// The HTTPS listener.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// Its address.
+    pub listen: SocketAddr,
+    /// PEM file: the certificate and its chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM file: the key of the certificate.
+    pub key: PathBuf,
+    /// Where clients are asked for a certificate.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// How clients are asked for a certificate.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates {
+    /// PEM file: the CAs whose certificates are accepted.
+    pub ca: PathBuf,
+    /// Whether a client without one is turned away.
+    pub required: bool,
 }
 
 /// One token.
@@ -94,9 +119,10 @@ impl Config {
         if spec.tokens.is_empty() {
             return Err("`tokens`: at least one token is needed, as [tokens.main]".to_owned());
         }
-        if !spec.http.listen.ip().is_loopback() {
+        if !spec.http.listen.ip().is_loopback() && !spec.http.allow_non_loopback {
             return Err(format!(
-                "`http.listen`: {} is not a loopback address; plain HTTP is served on loopback only",
+                "`http.listen`: {} is not a loopback address, and plain HTTP sends API keys in clear; \
+                 use [tls], or set `http.allow_non_loopback = true` where the network is trusted",
                 spec.http.listen
             ));
         }
@@ -113,7 +139,35 @@ impl Config {
             None if tokens.len() == 1 => tokens.keys().next().cloned(),
             None => None,
         };
-        Ok(Self { data_dir: base.join(spec.data_dir), listen: spec.http.listen, tokens, default_token })
+        let tls = TlsConfig::from_spec(spec.tls, base)?;
+        Ok(Self { data_dir: base.join(spec.data_dir), listen: spec.http.listen, tls, tokens, default_token })
+    }
+}
+
+impl TlsConfig {
+    fn from_spec(spec: TlsSpec, base: &Path) -> Result<Option<Self>, String> {
+        let Some(listen) = spec.listen else { return Ok(None) };
+        let file = |field: &str, path: Option<PathBuf>| {
+            let path = path.ok_or_else(|| format!("`tls.{field}`: needed with `tls.listen`, as a PEM file"));
+            path.map(|path| base.join(path))
+        };
+        let clients = match (spec.client_certificates, spec.client_ca) {
+            (ClientCertificatesSpec::Off, None) => None,
+            (ClientCertificatesSpec::Off, Some(_)) => {
+                return Err("`tls.client_ca`: has no effect while `tls.client_certificates` is \"off\"; \
+                            make that \"optional\" or \"required\""
+                    .to_owned());
+            }
+            (asked, ca) => Some(ClientCertificates {
+                ca: ca.map(|ca| base.join(ca)).ok_or(
+                    "`tls.client_ca`: needed to check client certificates, as a PEM file of their CAs",
+                )?,
+                required: asked == ClientCertificatesSpec::Required,
+            }),
+        };
+        let certificate = file("certificate", spec.certificate)?;
+        let key = file("key", spec.key)?;
+        Ok(Some(Self { listen, certificate, key, clients }))
     }
 }
 
@@ -214,15 +268,34 @@ mod tests {
         let smallest = ConfigSpec::parse(SMALLEST).unwrap();
         assert_eq!(example.data_dir, smallest.data_dir);
         assert_eq!(example.http, smallest.http);
+        assert_eq!(example.tls, smallest.tls);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         // Every default that the example shows as a comment is shown at its value.
         for line in [
             format!("# listen = \"{}\"", defaults::LISTEN),
             format!("# data_dir = \"{}\"", defaults::DATA_DIR),
+            format!("# allow_non_loopback = {}", smallest.http.allow_non_loopback),
+            format!("# client_certificates = \"{:?}\"", defaults::CLIENT_CERTIFICATES).to_lowercase(),
         ] {
             assert!(include_str!("example.toml").contains(&line), "{line}");
         }
+    }
+
+    #[test]
+    fn without_a_listener_there_is_no_tls() {
+        assert!(load(SMALLEST).unwrap().tls.is_none());
+        let files = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+        assert!(load(&format!("{SMALLEST}{files}")).unwrap().tls.is_none());
+        let tls = load(&format!("{SMALLEST}{files}listen = \"[::]:8751\"\n")).unwrap().tls.unwrap();
+        assert_eq!(tls.key, Path::new("/etc/strongroom/k"));
+        assert!(tls.clients.is_none(), "{tls:?}");
+    }
+
+    #[test]
+    fn plain_http_leaves_the_machine_where_the_file_insists() {
+        let open = "[http]\nlisten = \"0.0.0.0:80\"\nallow_non_loopback = true\n[tokens";
+        assert_eq!(load(&SMALLEST.replace("[tokens", open)).unwrap().listen.port(), 80);
     }
 
     #[test]
@@ -239,6 +312,7 @@ mod tests {
 
     #[test]
     fn wrong_files_are_told_what_is_wrong() {
+        let tls = |line: &str| format!("{SMALLEST}[tls]\nlisten = \"0.0.0.0:8751\"\n{line}\n");
         let cases = [
             ("version = 2\n", "version 2"),
             ("data_dir = \"x\"\n", "version"),
@@ -247,6 +321,11 @@ mod tests {
             (&SMALLEST.replace("softhsm2", "softhsm3"), "softhsm3"),
             (&SMALLEST.replace("tokens.main", "tokens.\"a/b\""), "letters, digits"),
             (&SMALLEST.replace("[tokens", "[http]\nlisten = \"0.0.0.0:80\"\n[tokens"), "loopback"),
+            (&tls("key = \"k\""), "`tls.certificate`: needed"),
+            (&tls("certificate = \"c\""), "`tls.key`: needed"),
+            (&tls("client_certificates = \"required\""), "`tls.client_ca`: needed"),
+            (&tls("client_ca = \"a\""), "`tls.client_ca`: has no effect"),
+            (&tls("client_certificates = \"maybe\""), "unknown variant `maybe`"),
             (&SMALLEST.replace("version = 1", "version = 1\ndefault_token = \"other\""), "[tokens.other]"),
             (&format!("{SMALLEST}sessions = 0\n"), "1 to 64"),
             (&format!("{SMALLEST}keys = []\n"), "at least one key kind"),

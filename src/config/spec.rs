@@ -14,6 +14,8 @@ pub mod defaults {
     pub const LISTEN: &str = "127.0.0.1:8750";
     /// Where the file hierarchy standard puts the state of a service.
     pub const DATA_DIR: &str = "/var/lib/strongroom";
+    /// A client certificate is one more way in, so somebody has to open it.
+    pub const CLIENT_CERTIFICATES: super::ClientCertificatesSpec = super::ClientCertificatesSpec::Off;
 }
 
 /// The file, version 1.
@@ -30,6 +32,9 @@ pub struct ConfigSpec {
     /// The HTTP listener.
     #[serde(default)]
     pub http: HttpSpec,
+    /// The HTTPS listener.
+    #[serde(default)]
+    pub tls: TlsSpec,
     /// Tokens by name.
     #[serde(default)]
     pub tokens: BTreeMap<String, TokenSpec>,
@@ -42,6 +47,38 @@ pub struct HttpSpec {
     /// Address and port.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// True lets `listen` be another address than loopback, where API keys travel in clear.
+    #[serde(default)]
+    pub allow_non_loopback: bool,
+}
+
+/// `[tls]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSpec {
+    /// Address and port; without it there is no HTTPS listener.
+    pub listen: Option<SocketAddr>,
+    /// PEM file: the certificate and its chain, leaf first.
+    pub certificate: Option<PathBuf>,
+    /// PEM file: the key of the certificate, mode 0600 or 0400.
+    pub key: Option<PathBuf>,
+    /// PEM file: the CAs whose client certificates are accepted.
+    pub client_ca: Option<PathBuf>,
+    /// Whether clients are asked for a certificate.
+    #[serde(default)]
+    pub client_certificates: ClientCertificatesSpec,
+}
+
+/// Whether clients of the HTTPS listener are asked for a certificate.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificatesSpec {
+    /// Not asked for.
+    Off,
+    /// Asked for; a client without one comes in as well.
+    Optional,
+    /// A client without one is turned away.
+    Required,
 }
 
 /// `[tokens.NAME]`
@@ -97,7 +134,13 @@ impl ConfigSpec {
 
 impl Default for HttpSpec {
     fn default() -> Self {
-        Self { listen: default_listen() }
+        Self { listen: default_listen(), allow_non_loopback: false }
+    }
+}
+
+impl Default for ClientCertificatesSpec {
+    fn default() -> Self {
+        defaults::CLIENT_CERTIFICATES
     }
 }
 

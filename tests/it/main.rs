@@ -31,4 +31,6 @@ mod regressions;
 mod renewal;
 mod security;
 mod startup;
+mod systemd;
 mod tidy;
+mod tls;

@@ -38,6 +38,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Slot commands work on the token itself while no service holds it; `serve` knows how a token
     // of the configuration is started.
     ("cli::command::slot", &["api", "cli", "config", "hsm", "serve"]),
+    // Reads the files of the HTTPS listener as the start does, and the clock for their warning.
+    ("cli::command::check_config", &["app", "cli", "config", "domain::clock", "serve"]),
     // Starts the service and, hidden, its workers.
     ("cli::command::serve", &["cli", "config", "hsm", "serve", "telemetry"]),
 ];
