@@ -5,6 +5,7 @@
 //! is what the program uses: defaults filled in, paths made absolute, profiles loaded.
 
 mod spec;
+pub mod templates;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub use spec::{ConfigSpec, defaults};
 
 use crate::hsm::profile::Profile;
+use templates::TemplateSources;
 
 /// The configuration as the program uses it.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Config {
     pub tokens: BTreeMap<String, TokenConfig>,
     /// The token used when a request names none: the only one, or the one configured.
     pub default_token: Option<String>,
+    /// Where issuing templates come from; [`Config::load_templates`] reads them.
+    pub templates: TemplateSources,
 }
 
 /// One token.
@@ -113,7 +117,24 @@ impl Config {
             None if tokens.len() == 1 => tokens.keys().next().cloned(),
             None => None,
         };
-        Ok(Self { data_dir: base.join(spec.data_dir), listen: spec.http.listen, tokens, default_token })
+        Ok(Self {
+            data_dir: base.join(spec.data_dir),
+            listen: spec.http.listen,
+            tokens,
+            default_token,
+            templates: TemplateSources::from_spec(spec.templates, base)?,
+        })
+    }
+}
+
+impl TemplateSources {
+    fn from_spec(spec: spec::TemplatesSpec, base: &Path) -> Result<Self, String> {
+        let all = || templates::ready_made_names().map(str::to_owned).collect();
+        let ready_made: Vec<String> = spec.ready_made.unwrap_or_else(all);
+        for name in &ready_made {
+            templates::ready_made(name).map_err(|e| format!("`templates.ready_made`: `{name}`: {e}"))?;
+        }
+        Ok(Self { dir: spec.dir.map(|dir| base.join(dir)), ready_made })
     }
 }
 
@@ -214,12 +235,15 @@ mod tests {
         let smallest = ConfigSpec::parse(SMALLEST).unwrap();
         assert_eq!(example.data_dir, smallest.data_dir);
         assert_eq!(example.http, smallest.http);
+        assert_eq!(example.templates, smallest.templates);
+        let ready_made: Vec<_> = templates::ready_made_names().collect();
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         // Every default that the example shows as a comment is shown at its value.
         for line in [
             format!("# listen = \"{}\"", defaults::LISTEN),
             format!("# data_dir = \"{}\"", defaults::DATA_DIR),
+            format!("# ready_made = {ready_made:?}"),
         ] {
             assert!(include_str!("example.toml").contains(&line), "{line}");
         }

@@ -30,6 +30,9 @@ pub struct ConfigSpec {
     /// The HTTP listener.
     #[serde(default)]
     pub http: HttpSpec,
+    /// Issuing templates.
+    #[serde(default)]
+    pub templates: TemplatesSpec,
     /// Tokens by name.
     #[serde(default)]
     pub tokens: BTreeMap<String, TokenSpec>,
@@ -42,6 +45,16 @@ pub struct HttpSpec {
     /// Address and port.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+}
+
+/// `[templates]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatesSpec {
+    /// Directory of the operator's own.
+    pub dir: Option<PathBuf>,
+    /// The ready-made ones that are offered; all when absent.
+    pub ready_made: Option<Vec<String>>,
 }
 
 /// `[tokens.NAME]`
