@@ -132,7 +132,7 @@ impl TemplateSources {
         let all = || templates::ready_made_names().map(str::to_owned).collect();
         let ready_made: Vec<String> = spec.ready_made.unwrap_or_else(all);
         for name in &ready_made {
-            templates::ready_made(name).map_err(|e| format!("`templates.ready_made`: `{name}`: {e}"))?;
+            templates::ready_made_text(name).map_err(|e| format!("`templates.ready_made`: `{name}`: {e}"))?;
         }
         Ok(Self { dir: spec.dir.map(|dir| base.join(dir)), ready_made })
     }

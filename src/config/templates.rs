@@ -96,18 +96,20 @@ pub fn template(reference: &str) -> Result<Template, Error> {
     if reference.contains('/') || reference.ends_with(".toml") {
         return template_file(Path::new(reference));
     }
-    ready_made(reference).map_err(|message| Error::Content { path: PathBuf::from(reference), message })
+    let fail = |message| Error::Content { path: PathBuf::from(reference), message };
+    ready_made(reference).map_err(|error| fail(format!("{error}; a file is named with `/` or `.toml`")))
 }
 
-pub(super) fn ready_made(name: &str) -> Result<Template, String> {
-    let Some((_, text)) = READY_MADE.iter().find(|(known, _)| *known == name) else {
+fn ready_made(name: &str) -> Result<Template, String> {
+    Template::from_toml(ready_made_text(name)?).map_err(|error| error.to_string())
+}
+
+pub(super) fn ready_made_text(name: &str) -> Result<&'static str, String> {
+    let found = READY_MADE.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| {
         let known: Vec<&str> = ready_made_names().collect();
-        return Err(format!(
-            "no template of this name comes with strongroom; there are {}. A file is named with `/` or `.toml`",
-            known.join(", ")
-        ));
-    };
-    Template::from_toml(text).map_err(|error| error.to_string())
+        format!("no template of this name comes with strongroom; there are {}", known.join(", "))
+    })
 }
 
 fn template_file(path: &Path) -> Result<Template, Error> {

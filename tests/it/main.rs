@@ -30,4 +30,5 @@ mod regressions;
 mod renewal;
 mod security;
 mod startup;
+mod templates;
 mod tidy;

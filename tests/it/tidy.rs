@@ -36,6 +36,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Slot commands work on the token itself while no service holds it; `serve` knows how a token
     // of the configuration is started.
     ("cli::command::slot", &["api", "cli", "config", "hsm", "serve"]),
+    // Offline: what a request would get is the domain's pure function, asked of no service.
+    ("cli::command::template", &["api", "cli", "config", "domain"]),
     // Starts the service and, hidden, its workers.
     ("cli::command::serve", &["cli", "config", "hsm", "serve", "telemetry"]),
 ];

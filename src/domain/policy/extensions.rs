@@ -9,7 +9,8 @@ pub(super) fn merged(rules: &ExtensionRules, asked: Extensions, broken: &mut Vec
     for name in asked.names() {
         if rules.set.has(name) {
             if !rules.set.covers(name, &asked) {
-                let message = format!("{name} is set by the template; ask for no more than it, or leave it out");
+                let message =
+                    format!("{name} is set by the template; ask for no more than it, or leave it out");
                 broken.push(BrokenRule::new("extension.set", field(name), message));
             }
         } else if !rules.allows(name) {
@@ -22,8 +23,8 @@ pub(super) fn merged(rules: &ExtensionRules, asked: Extensions, broken: &mut Vec
 
 fn allowed(rules: &ExtensionRules) -> String {
     match rules.unlisted {
-        Permission::Refused => format!("allowed are {}", listed(&rules.allowed)),
-        Permission::Allowed => format!("all are but {}", listed(&rules.refused)),
+        Permission::Refused => format!("allowed: {}", listed(&rules.allowed)),
+        Permission::Allowed => format!("refused: {}", listed(&rules.refused)),
     }
 }
 

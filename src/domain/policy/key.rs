@@ -24,7 +24,7 @@ pub(super) fn chosen(
         }
     };
     if !rules.kinds.contains(&kind) {
-        let message = format!("{kind} is not allowed; allowed are {}", listed(&rules.kinds));
+        let message = format!("{kind} is not allowed; allowed: {}", listed(&rules.kinds));
         broken.push(BrokenRule::new("key.kind", "key.kind", message));
     }
     if let (Some(asked), Some(only)) = (&token, &template.token)
@@ -58,7 +58,7 @@ pub(super) fn scheme(
     let found = allowed.iter().copied().find(asked);
     if found.is_none() {
         let field = if digest.is_some() { "digest" } else { "padding" };
-        let message = format!("no allowed scheme is so; allowed for {kind} keys are {}", listed(&allowed));
+        let message = format!("no allowed scheme is so; allowed for {kind} keys: {}", listed(&allowed));
         broken.push(BrokenRule::new("key.scheme", field, message));
     }
     found

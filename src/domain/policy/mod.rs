@@ -166,8 +166,8 @@ fn validity(rules: &Validity, asked: Option<u32>, broken: &mut Vec<BrokenRule>) 
     Some(days)
 }
 
-/// A list for people; `nothing` when it is empty.
+/// A list for people; `none` when it is empty.
 fn listed<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }

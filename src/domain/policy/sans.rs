@@ -14,7 +14,7 @@ pub(super) fn check(rules: &SanRules, sans: &[San], broken: &mut Vec<BrokenRule>
             None => {
                 let allowed = rules.kinds.iter().filter(|(_, rules)| rules.max != Some(0));
                 let allowed = listed(allowed.map(|(kind, _)| kind));
-                let message = format!("{kind} names are not allowed; allowed are {allowed}");
+                let message = format!("{kind} names are not allowed; allowed: {allowed}");
                 broken.push(broken_rule(kind, "refused", field, message));
             }
             Some(rules) if !allows(rules, san) => {
@@ -65,7 +65,7 @@ fn allowed(rules: &SanKindRules) -> String {
     let patterns = rules.patterns.iter().map(|pattern| format!("what matches `{pattern}`"));
     let domains = rules.domains.iter().map(ToString::to_string);
     let networks = rules.networks.iter().map(ToString::to_string);
-    format!("allowed are {}", listed(patterns.chain(domains).chain(networks)))
+    format!("allowed: {}", listed(patterns.chain(domains).chain(networks)))
 }
 
 fn broken_rule(kind: SanKind, rule: &str, field: String, message: String) -> BrokenRule {

@@ -38,7 +38,7 @@ pub(super) fn check(rules: &SubjectRules, subject: &Name, sans: &[San], broken: 
     unlisted.dedup();
     for kind in unlisted {
         let allowed = listed(rules.types.iter().filter(|(_, rules)| rules.max > 0).map(|(kind, _)| kind));
-        broken.push(broken_rule(kind, "refused", format!("{kind} is not allowed; allowed are {allowed}")));
+        broken.push(broken_rule(kind, "refused", format!("{kind} is not allowed; allowed: {allowed}")));
     }
 }
 
@@ -68,7 +68,8 @@ fn attribute(
         if let Some(fixed) = &rules.fixed
             && *value != Some(fixed)
         {
-            let message = format!("{kind} is `{shown}`; it is always `{fixed}`: ask for that, or leave it out");
+            let message =
+                format!("{kind} is `{shown}`; it is always `{fixed}`: ask for that, or leave it out");
             broken.push(broken_rule(kind, "fixed", message));
             continue;
         }
@@ -79,7 +80,8 @@ fn attribute(
             broken.push(broken_rule(kind, "pattern", message));
         }
         if rules.in_sans && !value.is_some_and(|value| sans.iter().any(|san| names(san, value))) {
-            let message = format!("{kind} is `{shown}`, which is none of the alternative names; add it to them");
+            let message =
+                format!("{kind} is `{shown}`, which is none of the alternative names; add it to them");
             broken.push(broken_rule(kind, "in-sans", message));
         }
     }

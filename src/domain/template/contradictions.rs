@@ -178,7 +178,10 @@ fn extensions(rules: &ExtensionRules) -> Vec<Invalid> {
         .set
         .problems()
         .into_iter()
-        .map(|problem| Invalid { field: problem.field.replacen("extensions.", "extensions.set.", 1), ..problem })
+        .map(|problem| Invalid {
+            field: problem.field.replacen("extensions.", "extensions.set.", 1),
+            ..problem
+        })
         .collect();
     found.extend(duplicates("extensions.allowed", &rules.allowed));
     found.extend(duplicates("extensions.refused", &rules.refused));

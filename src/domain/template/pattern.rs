@@ -124,7 +124,9 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_too_large_is_refused() {
-        for text in ["(a{1000}){1000}", &"(".repeat(40), &"a".repeat(MAX_PATTERN_BYTES + 1), r"(\w{100}){100}"] {
+        for text in
+            ["(a{1000}){1000}", &"(".repeat(40), &"a".repeat(MAX_PATTERN_BYTES + 1), r"(\w{100}){100}"]
+        {
             assert!(text.parse::<Pattern>().is_err(), "{text}");
         }
         assert!(r"\p{L}{1,64}".parse::<Pattern>().is_ok());

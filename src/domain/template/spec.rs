@@ -1,20 +1,21 @@
 //! A template as written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::super::algorithm::{KeyKind, Scheme};
 use super::super::invalid::Invalid;
 use super::super::name::AttributeKind;
 use super::super::san::{MAX_SANS, SanKind};
+use super::Template;
 use super::contradictions::contradictions;
 use super::rules::{
     Approval, AttributeRules, Attributes, ExtensionRules, KeyRules, Permission, SanKindRules, SanRules,
     SubjectRules, Validity,
 };
-use super::Template;
 
 /// The only version there is.
 const VERSION: i64 = 1;
@@ -217,28 +218,33 @@ impl<'de> Visitor<'de> for SubjectVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SubjectRules, A::Error> {
         let mut rules = SubjectRules::default();
-        while let Some(SubjectKey(key)) = map.next_key()? {
+        while let Some(key) = map.next_key_seed(SubjectKey { earlier: &rules.types })? {
             match key {
                 None => rules.unlisted = map.next_value()?,
-                Some(kind) if rules.types.contains_key(&kind) => {
-                    return Err(A::Error::custom(format!("{kind} has rules under another of its names")));
-                }
-                Some(kind) => drop(rules.types.insert(kind, map.next_value::<AttributeRules>()?)),
+                Some(kind) => drop(rules.types.insert(kind, map.next_value()?)),
             }
         }
         Ok(rules)
     }
 }
 
-/// An attribute type, or nothing for the field `unlisted`.
-struct SubjectKey(Option<AttributeKind>);
+/// Reads an attribute type, or nothing for the field `unlisted`.
+struct SubjectKey<'a> {
+    earlier: &'a BTreeMap<AttributeKind, AttributeRules>,
+}
 
-impl<'de> Deserialize<'de> for SubjectKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+impl<'de> DeserializeSeed<'de> for SubjectKey<'_> {
+    type Value = Option<AttributeKind>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match text.as_str() {
-            "unlisted" => Ok(Self(None)),
-            kind => kind.parse().map(|kind| Self(Some(kind))).map_err(D::Error::custom),
+        if text == "unlisted" {
+            return Ok(None);
         }
+        let kind: AttributeKind = text.parse().map_err(D::Error::custom)?;
+        if self.earlier.contains_key(&kind) {
+            return Err(D::Error::custom(format!("{kind} has rules under another of its names")));
+        }
+        Ok(Some(kind))
     }
 }
