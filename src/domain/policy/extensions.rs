@@ -9,8 +9,10 @@ pub(super) fn merged(rules: &ExtensionRules, asked: Extensions, broken: &mut Vec
     for name in asked.names() {
         if rules.set.has(name) {
             if !rules.set.covers(name, &asked) {
-                let message =
-                    format!("{name} is set by the template; ask for no more than it, or leave it out");
+                let message = format!(
+                    "the template sets {name}{}; ask for no more than that, or leave it out",
+                    value(&rules.set, name)
+                );
                 broken.push(BrokenRule::new("extension.set", field(name), message));
             }
         } else if !rules.allows(name) {
@@ -26,6 +28,12 @@ fn allowed(rules: &ExtensionRules) -> String {
         Permission::Refused => format!("allowed: {}", listed(&rules.allowed)),
         Permission::Allowed => format!("refused: {}", listed(&rules.refused)),
     }
+}
+
+/// The value that is set, as in a body of the API; nothing for one without a field of its own.
+fn value(set: &Extensions, name: ExtensionName) -> String {
+    let set = serde_json::to_value(set).unwrap_or_default();
+    set.get(name.to_string()).map(|value| format!(" to {value}")).unwrap_or_default()
 }
 
 fn field(name: ExtensionName) -> String {
