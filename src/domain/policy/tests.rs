@@ -21,6 +21,7 @@ O = { fixed = "Example" }
 OU = { patterns = ['[a-z]+'], max = 2 }
 C = { default = "NL" }
 L = { max = 0 }
+"1.2.3.5" = { patterns = ['.*'] }
 [sans]
 min = 1
 max = 3
@@ -149,6 +150,9 @@ const ONE_EACH: &[(&str, &str, Change)] = &[
         wish.spec.subject = "CN=www.a.example,OU=u\\ ".parse().unwrap();
     }),
     ("subject.l.refused", "subject", |wish| wish.spec.subject = "CN=www.a.example,L=l".parse().unwrap()),
+    ("subject.1.2.3.5.pattern", "subject", |wish| {
+        wish.spec.subject = "CN=www.a.example,1.2.3.5=#040100".parse().unwrap();
+    }),
     ("subject.1.2.3.4.refused", "subject", |wish| {
         wish.spec.subject = "CN=www.a.example,1.2.3.4=#040100".parse().unwrap();
     }),
@@ -256,6 +260,7 @@ fn every_broken_rule_is_told_at_once() {
 fn the_rules_that_rest_on_another_template_are_told_too() {
     let text = RULES.replace("challenge_password = \"required\"", "unstructured_name = \"required\"");
     assert_eq!(rules(&template(&text), wish()), ["challenge-password.refused", "unstructured-name.required"]);
+    assert_eq!(rules(&template(&RULES.replace("min = 1\n", "min = 2\n")), wish()), ["san.count"]);
     let open = RULES
         .replace("allowed = [\"tls_features\", \"1.2.3\"]", "unlisted = \"allowed\"\nrefused = [\"1.2.3\"]");
     let mut asked = wish();
