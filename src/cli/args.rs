@@ -1,12 +1,14 @@
 //! What can be written on the command line: data, nothing else.
 
 mod extensions;
+mod template;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use extensions::Extensions;
+pub use template::{Template, TryTemplate};
 
 /// A certificate-signing-request appliance whose keys never leave the PKCS#11 token.
 #[derive(Debug, Parser)]
@@ -30,7 +32,7 @@ pub struct Args {
 pub enum Command {
     /// Run the service until SIGTERM or Ctrl-C.
     Serve,
-    /// Check the configuration file and the profiles that it names.
+    /// Check the configuration file, and the profiles and issuing templates that it names.
     CheckConfig,
     /// Look at the slots of a module and make tokens.
     #[command(subcommand)]
@@ -41,6 +43,9 @@ pub enum Command {
     /// Look at keys.
     #[command(subcommand)]
     Key(Key),
+    /// Check issuing templates and see what a request would get.
+    #[command(subcommand)]
+    Template(Template),
     /// The process that loads a PKCS#11 module. Started by the service.
     #[command(hide = true)]
     Worker,

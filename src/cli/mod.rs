@@ -25,6 +25,7 @@ pub fn run() -> ExitCode {
         Command::Slot(slot) => command::slot::run(&args.config, slot, &report),
         Command::Csr(csr) => command::csr::run(&args.config, csr, &report),
         Command::Key(key) => command::key::run(&args.config, key, &report),
+        Command::Template(template) => command::template::run(template, &report),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

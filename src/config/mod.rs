@@ -5,6 +5,7 @@
 //! is what the program uses: defaults filled in, paths made absolute, profiles loaded.
 
 mod spec;
+pub mod templates;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use spec::{ClientCertificatesSpec, TlsSpec};
 pub use spec::{ConfigSpec, defaults};
 
 use crate::hsm::profile::Profile;
+use templates::TemplateSources;
 
 /// The configuration as the program uses it.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Config {
     pub tokens: BTreeMap<String, TokenConfig>,
     /// The token used when a request names none: the only one, or the one configured.
     pub default_token: Option<String>,
+    /// Where issuing templates come from; [`Config::load_templates`] reads them.
+    pub templates: TemplateSources,
 }
 
 /// The HTTPS listener.
@@ -140,7 +144,14 @@ impl Config {
             None => None,
         };
         let tls = TlsConfig::from_spec(spec.tls, base)?;
-        Ok(Self { data_dir: base.join(spec.data_dir), listen: spec.http.listen, tls, tokens, default_token })
+        Ok(Self {
+            data_dir: base.join(spec.data_dir),
+            listen: spec.http.listen,
+            tls,
+            tokens,
+            default_token,
+            templates: TemplateSources::from_spec(spec.templates, base)?,
+        })
     }
 }
 
@@ -168,6 +179,17 @@ impl TlsConfig {
         let certificate = file("certificate", spec.certificate)?;
         let key = file("key", spec.key)?;
         Ok(Some(Self { listen, certificate, key, clients }))
+    }
+}
+
+impl TemplateSources {
+    fn from_spec(spec: spec::TemplatesSpec, base: &Path) -> Result<Self, String> {
+        let all = || templates::ready_made_names().map(str::to_owned).collect();
+        let ready_made: Vec<String> = spec.ready_made.unwrap_or_else(all);
+        for name in &ready_made {
+            templates::ready_made_text(name).map_err(|e| format!("`templates.ready_made`: `{name}`: {e}"))?;
+        }
+        Ok(Self { dir: spec.dir.map(|dir| base.join(dir)), ready_made })
     }
 }
 
@@ -269,6 +291,8 @@ mod tests {
         assert_eq!(example.data_dir, smallest.data_dir);
         assert_eq!(example.http, smallest.http);
         assert_eq!(example.tls, smallest.tls);
+        assert_eq!(example.templates, smallest.templates);
+        let ready_made: Vec<_> = templates::ready_made_names().collect();
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         // Every default that the example shows as a comment is shown at its value.
@@ -277,6 +301,7 @@ mod tests {
             format!("# data_dir = \"{}\"", defaults::DATA_DIR),
             format!("# allow_non_loopback = {}", smallest.http.allow_non_loopback),
             format!("# client_certificates = \"{:?}\"", defaults::CLIENT_CERTIFICATES).to_lowercase(),
+            format!("# ready_made = {ready_made:?}"),
         ] {
             assert!(include_str!("example.toml").contains(&line), "{line}");
         }

@@ -35,6 +35,9 @@ pub struct ConfigSpec {
     /// The HTTPS listener.
     #[serde(default)]
     pub tls: TlsSpec,
+    /// Issuing templates.
+    #[serde(default)]
+    pub templates: TemplatesSpec,
     /// Tokens by name.
     #[serde(default)]
     pub tokens: BTreeMap<String, TokenSpec>,
@@ -79,6 +82,16 @@ pub enum ClientCertificatesSpec {
     Optional,
     /// A client without one is turned away.
     Required,
+}
+
+/// `[templates]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatesSpec {
+    /// Directory of the operator's own.
+    pub dir: Option<PathBuf>,
+    /// The ready-made ones that are offered; all when absent.
+    pub ready_made: Option<Vec<String>>,
 }
 
 /// `[tokens.NAME]`

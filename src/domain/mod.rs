@@ -19,5 +19,7 @@ pub mod key_quality;
 pub mod name;
 mod named;
 mod pem;
+pub mod policy;
 pub mod san;
 pub mod signing_request;
+pub mod template;

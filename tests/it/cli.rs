@@ -33,6 +33,9 @@ fn help_says_what_there_is() {
         "key",
         "key list",
         "key show",
+        "template",
+        "template check",
+        "template try",
     ];
     let mut help = String::new();
     for command in commands {

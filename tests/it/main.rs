@@ -32,5 +32,6 @@ mod renewal;
 mod security;
 mod startup;
 mod systemd;
+mod templates;
 mod tidy;
 mod tls;

@@ -15,6 +15,8 @@ pub fn run(path: &Path, report: &Report) -> Result<(), Failure> {
     if let Some(tls) = &config.tls {
         check_tls(tls)?;
     }
+    let templates = config.load_templates().map_err(Failure::broken)?;
+    let templates: Vec<&str> = templates.iter().map(|template| template.name.as_str()).collect();
     let tokens: Vec<_> = config
         .tokens
         .iter()
@@ -26,6 +28,7 @@ pub fn run(path: &Path, report: &Report) -> Result<(), Failure> {
         "listen": config.listen,
         "tls": config.tls.as_ref().map(|tls| tls.listen),
         "tokens": config.tokens.keys().collect::<Vec<_>>(),
+        "templates": templates,
     });
     report.print(&result, |_| {
         let facts = facts([
@@ -33,6 +36,7 @@ pub fn run(path: &Path, report: &Report) -> Result<(), Failure> {
             ("listen", Some(config.listen.to_string())),
             ("tls", tls_in_short(&config)),
             ("tokens", Some(tokens.join(", "))),
+            ("templates", Some(templates.join(", ")).filter(|names| !names.is_empty())),
         ]);
         format!("{} is good\n{facts}", path.display())
     })

@@ -112,7 +112,7 @@ fn body_of(new: NewCsr) -> Result<api::CreateCsr, Failure> {
     })
 }
 
-fn extensions_of(args: Extensions) -> api::Extensions {
+pub(super) fn extensions_of(args: Extensions) -> api::Extensions {
     let constrained = !args.permit.is_empty() || !args.exclude.is_empty();
     api::Extensions {
         key_usage: args.key_usage,

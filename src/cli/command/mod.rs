@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod key;
 pub mod serve;
 pub mod slot;
+pub mod template;
 
 use std::io::Read;
 use std::path::Path;

@@ -5,6 +5,7 @@
 //! encoding: `/C=nl/O=b/CN=a` is the same name.
 
 mod attribute;
+mod attribute_kind;
 mod parse;
 mod print;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 
 use super::invalid::Invalid;
+pub use attribute_kind::AttributeKind;
 use parse::Located;
 use print::{Purpose, Rfc4514};
 
@@ -74,6 +76,28 @@ impl Name {
     /// SET OF and stand in DER order (X.690 section 11.6).
     pub fn rdns(&self) -> impl Iterator<Item = &[AttributeTypeAndValue]> {
         rdns_of(&self.0)
+    }
+
+    /// Its attributes in the order of the encoding; the value where it is a string.
+    pub fn attributes(&self) -> impl Iterator<Item = (AttributeKind, Option<&str>)> {
+        self.0.iter().map(|attribute| (AttributeKind::of(attribute), attribute::text_of(attribute)))
+    }
+
+    /// The name with one more attribute, in a relative distinguished name of its own where names
+    /// have it by convention: C, ST, L, O, OU, CN.
+    ///
+    /// # Errors
+    /// The value is not one that the type may have, or the name becomes too long.
+    pub fn with_attribute(&self, kind: AttributeKind, value: &str) -> Result<Self, Invalid> {
+        let added = kind.with_text(value).map_err(|reason| Invalid::new(FIELD, reason))?;
+        let behind = |rdn: &[AttributeTypeAndValue]| {
+            rdn.first().is_some_and(|first| AttributeKind::of(first).place() > kind.place())
+        };
+        let at = self.rdns().position(behind).unwrap_or_else(|| self.rdns().count());
+        let mut rdns: Vec<Vec<AttributeTypeAndValue>> = self.rdns().map(<[_]>::to_vec).collect();
+        rdns.insert(at, vec![added]);
+        let located = |attribute| Located { attribute, position: None };
+        Self::from_located(rdns.into_iter().map(|rdn| rdn.into_iter().map(located).collect()).collect())
     }
 
     /// The name as the encoder takes it.

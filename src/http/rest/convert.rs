@@ -88,17 +88,11 @@ fn key_wish(wire: api::KeyChoice) -> Result<KeyWish, Invalid> {
 }
 
 fn digest(text: &str) -> Result<Digest, Invalid> {
-    [Digest::Sha256, Digest::Sha384, Digest::Sha512]
-        .into_iter()
-        .find(|digest| digest.to_string() == text)
-        .ok_or_else(|| Invalid::new("digest", "must be sha256, sha384 or sha512"))
+    text.parse().map_err(|reason| Invalid::new("digest", reason))
 }
 
 fn padding(text: &str) -> Result<Padding, Invalid> {
-    [Padding::Pkcs1, Padding::Pss]
-        .into_iter()
-        .find(|padding| padding.to_string() == text)
-        .ok_or_else(|| Invalid::new("padding", "must be pkcs1 or pss"))
+    text.parse().map_err(|reason| Invalid::new("padding", reason))
 }
 
 /// Statuses separated by commas.
