@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::reconcile::Report;
 use super::{App, Error, Kind, failpoint};
 use crate::domain::algorithm::KeyKind;
 use crate::domain::audit::Actor;
@@ -111,6 +112,23 @@ impl App {
             let (app, token) = (self.clone(), token.clone());
             tokio::spawn(async move { app.watch_token(token).await });
         }
+    }
+
+    /// Holds the journal against a token now, because an operator asks for it.
+    ///
+    /// # Errors
+    /// There is no such token, its sentinel does not sign, or as for [`App::reconcile`].
+    pub async fn reconcile_now(&self, token: &str) -> Result<(Timestamp, Report), Error> {
+        let token = self.0.hsm.token(token).ok_or_else(|| Error::not_found("token", token))?;
+        // The watch alone makes sentinels; where one has signed there is one.
+        if !self.health(token.name()).signed() {
+            wait_until_usable(&self.0.health, &token).await?;
+        }
+        self.challenge(&token).await?;
+        let report = self.reconcile(&token).await?;
+        let now = self.now();
+        self.0.health.update(token.name(), |health| health.reconciled_at = Some(now));
+        Ok((now, report))
     }
 
     /// Whether every token is ready, and what each sentinel last said.

@@ -27,11 +27,15 @@ fn help_says_what_there_is() {
         "csr new",
         "csr list",
         "csr show",
+        "csr renew",
         "csr cancel",
+        "csr retire",
         "csr marry",
         "key",
         "key list",
         "key show",
+        "key destroy",
+        "key reconcile",
     ];
     let mut help = String::new();
     for command in commands {
