@@ -10,6 +10,7 @@
 
 mod api;
 mod bad_input;
+mod certificate_objects;
 mod certificates;
 mod cli;
 mod connections;
@@ -25,6 +26,7 @@ mod names;
 mod network_hsm;
 mod openapi;
 mod openssl;
+mod others;
 mod redact;
 mod regressions;
 mod renewal;
