@@ -17,11 +17,15 @@ use crate::domain::certificate::object_fields;
 use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::signing_request::State;
-use crate::hsm::CertificateObject;
+use crate::hsm::{CertificateChange, CertificateObject};
 use crate::store::{CertificateBrief, CertificateIntent, Tx};
 
 /// A marriage waits so long for the token; it stands without it.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A token without room is asked again after so long, in milliseconds, or when an operator reconciles:
+/// on a full disk each try costs SoftHSM 2.6.1 an object without name that nobody but he may remove.
+const ROOM_RETRY_MILLIS: i64 = 60 * 60 * 1000;
 
 /// Certificates found on a token, by the CKA_ID of their key: SHA-256 of each.
 pub(super) type FoundCertificates = BTreeMap<KeyId, Vec<[u8; 32]>>;
@@ -149,9 +153,14 @@ impl App {
         loop {
             let task: Result<Option<Task>, Error> = self.0.store.write(move |tx| task(tx, key, write)).await;
             let Some(Task { key, wanted, obsolete }) = task? else { return Ok(()) };
+            if wanted.is_some() {
+                self.must_not_be_full(token)?;
+            }
             let (request, certificate) = wanted.unzip();
             failpoint::reached("certificate-before");
-            let change = token.set_certificate(key.id, certificate, obsolete).await?;
+            let change = token.set_certificate(key.id, certificate, obsolete).await.map_err(Error::from);
+            self.note_room(token, &change);
+            let change = change?;
             failpoint::reached("certificate-after");
             let (handle, now) = (key.handle, self.now());
             let event = key_event(
@@ -188,6 +197,31 @@ impl App {
             if settled? {
                 return Ok(());
             }
+        }
+    }
+}
+
+impl App {
+    fn must_not_be_full(&self, token: &Token) -> Result<(), Error> {
+        let since = self.now().plus_millis(-ROOM_RETRY_MILLIS);
+        match self.health(token.name()).certificate_refused_at {
+            Some(at) if at > since => {
+                let message = format!(
+                    "token `{}` had no room for a certificate at {at}; it is asked again an hour later, \
+                     or by `strongroom key reconcile`",
+                    token.name()
+                );
+                Err(Error::new(Kind::Unavailable, "hsm.full", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note_room(&self, token: &Token, change: &Result<CertificateChange, Error>) {
+        let now = self.now();
+        let full = change.as_ref().is_err_and(|error| error.code() == "hsm.full");
+        if full || change.is_ok() {
+            self.0.health.update(token.name(), |health| health.certificate_refused_at = full.then_some(now));
         }
     }
 }

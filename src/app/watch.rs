@@ -48,6 +48,8 @@ pub struct TokenHealth {
     pub failure: Option<Error>,
     /// When the journal was last held against the token, since the program started.
     pub reconciled_at: Option<Timestamp>,
+    /// When the token last had no room for a certificate.
+    pub certificate_refused_at: Option<Timestamp>,
 }
 
 impl TokenHealth {
@@ -73,7 +75,7 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned().unwrap_or_default()
     }
 
-    fn update(&self, token: &str, change: impl FnOnce(&mut TokenHealth)) {
+    pub(super) fn update(&self, token: &str, change: impl FnOnce(&mut TokenHealth)) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(all.entry(token.to_owned()).or_default());
     }
@@ -125,6 +127,7 @@ impl App {
             wait_until_usable(&self.0.health, &token).await?;
         }
         self.challenge(&token).await?;
+        self.0.health.update(token.name(), |health| health.certificate_refused_at = None);
         let report = self.reconcile(&token).await?;
         let now = self.now();
         self.0.health.update(token.name(), |health| health.reconciled_at = Some(now));

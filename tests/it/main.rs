@@ -17,6 +17,7 @@ mod connections;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod faults;
+mod full;
 mod harness;
 mod hsm;
 mod idempotency;

@@ -349,13 +349,13 @@ fn interrupted() -> Error {
 }
 
 fn cut_off() -> Error {
-    let message = "the connection to the HSM was lost while it was making or destroying a key; \
+    let message = "the connection to the HSM was lost while it was being changed; \
                    look on the token for what became of it";
     Error::new(Kind::OutcomeUnknown, message)
 }
 
 fn partly_done() -> Error {
-    let message = "the token made or destroyed a key, and what remained to be done failed; \
+    let message = "the token was changed, and what remained to be done failed; \
                    look on the token for what became of it";
     Error::new(Kind::OutcomeUnknown, message)
 }

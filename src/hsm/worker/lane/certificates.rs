@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Effect, Lane, never_again};
 use crate::domain::id::KeyId;
+use crate::hsm::error::{Error, Kind};
 use crate::hsm::model::{CertificateChange, CertificateObject};
 use crate::hsm::protocol::Class;
 use crate::hsm::worker::attributes::certificate_template;
@@ -69,9 +70,16 @@ impl Lane {
         let template = certificate_template(&self.context.profile, key, certificate);
         self.announce(id);
         let created = self.session.call(id, Class::Other, |session| session.create_object(&template));
-        created.map_err(never_again)?;
+        let created = created.map_err(never_again)?;
         self.effect = Effect::Done;
-        Ok(())
+        // SoftHSM 2.6.1 on a full disk answers OK, keeps an object without attributes, and does not
+        // accept its handle (measured).
+        if self.certificate_digest(id, created)? == Some(Sha256::digest(&certificate.der).into()) {
+            return Ok(());
+        }
+        self.effect = Effect::Announced;
+        let message = "the token said that it wrote the certificate and did not keep it; has it room left?";
+        Err(Error::new(Kind::Capacity, message).into())
     }
 
     /// Answers whether it was there.
