@@ -13,6 +13,7 @@ mod bad_input;
 mod certificate_objects;
 mod certificates;
 mod cli;
+mod cli_life;
 mod connections;
 #[cfg(feature = "failpoints")]
 mod crash;
