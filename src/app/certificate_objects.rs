@@ -14,6 +14,7 @@ use super::keys::key_event;
 use super::{App, Error, Kind, Token, TokenStatus, failpoint};
 use crate::domain::audit::Actor;
 use crate::domain::certificate::object_fields;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::signing_request::State;
@@ -23,9 +24,15 @@ use crate::store::{CertificateBrief, CertificateIntent, Tx};
 /// A marriage waits so long for the token; it stands without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A token without room is asked again after so long, in milliseconds, or when an operator reconciles:
-/// on a full disk each try costs SoftHSM 2.6.1 an object without name that nobody but he may remove.
-const ROOM_RETRY_MILLIS: i64 = 60 * 60 * 1000;
+/// A token that refused a certificate is asked again after so long, in milliseconds, or when an operator
+/// reconciles: on a full disk each try costs SoftHSM 2.6.1 an object without a name, which nobody but the
+/// operator may remove.
+const RETRY_MILLIS: i64 = 60 * 60 * 1000;
+
+/// Code of the error that a full token answers.
+const FULL: &str = "hsm.full";
+/// Code of the error for a token that is not asked now.
+const REFUSED: &str = "certificate.refused";
 
 /// Certificates found on a token, by the CKA_ID of their key: SHA-256 of each.
 pub(super) type FoundCertificates = BTreeMap<KeyId, Vec<[u8; 32]>>;
@@ -93,15 +100,25 @@ impl App {
         token: &Token,
         found: &FoundCertificates,
     ) -> Result<usize, Error> {
-        let mut pending = 0;
-        for key in self.unsettled_keys(token, found).await? {
-            match self.settle_certificate(token, key).await {
-                Ok(()) => {}
-                Err(error) if error.code().starts_with("store.") => return Err(error),
-                Err(error) => {
-                    tracing::warn!(token = token.name(), %key, %error, "a certificate is not as it shall be");
-                    pending += 1;
+        let unsettled = self.unsettled_keys(token, found).await?;
+        let mut pending = unsettled.len();
+        for key in unsettled {
+            let Err(error) = self.settle_certificate(token, key).await else {
+                pending -= 1;
+                continue;
+            };
+            if error.code().starts_with("store.") {
+                return Err(error);
+            }
+            tracing::warn!(token = token.name(), %key, %error, "a certificate is not as it shall be");
+            match error.kind() {
+                // A module that dies of certificates would die again in each new worker.
+                Kind::OutcomeUnknown => {
+                    self.note_refusal(token, Some(self.now()));
+                    break;
                 }
+                Kind::Unavailable if error.code() != FULL && error.code() != REFUSED => break,
+                _ => {}
             }
         }
         Ok(pending)
@@ -154,7 +171,7 @@ impl App {
             let task: Result<Option<Task>, Error> = self.0.store.write(move |tx| task(tx, key, write)).await;
             let Some(Task { key, wanted, obsolete }) = task? else { return Ok(()) };
             if wanted.is_some() {
-                self.must_not_be_full(token)?;
+                self.must_not_have_refused(token)?;
             }
             let (request, certificate) = wanted.unzip();
             failpoint::reached("certificate-before");
@@ -202,27 +219,30 @@ impl App {
 }
 
 impl App {
-    fn must_not_be_full(&self, token: &Token) -> Result<(), Error> {
-        let since = self.now().plus_millis(-ROOM_RETRY_MILLIS);
+    fn must_not_have_refused(&self, token: &Token) -> Result<(), Error> {
+        let since = self.now().plus_millis(-RETRY_MILLIS);
         match self.health(token.name()).certificate_refused_at {
             Some(at) if at > since => {
                 let message = format!(
-                    "token `{}` had no room for a certificate at {at}; it is asked again an hour later, \
+                    "token `{}` did not take a certificate at {at}; it is asked again an hour later, \
                      or by `strongroom key reconcile`",
                     token.name()
                 );
-                Err(Error::new(Kind::Unavailable, "hsm.full", message))
+                Err(Error::new(Kind::Unavailable, REFUSED, message))
             }
             _ => Ok(()),
         }
     }
 
     fn note_room(&self, token: &Token, change: &Result<CertificateChange, Error>) {
-        let now = self.now();
-        let full = change.as_ref().is_err_and(|error| error.code() == "hsm.full");
+        let full = change.as_ref().is_err_and(|error| error.code() == FULL);
         if full || change.is_ok() {
-            self.0.health.update(token.name(), |health| health.certificate_refused_at = full.then_some(now));
+            self.note_refusal(token, full.then(|| self.now()));
         }
+    }
+
+    fn note_refusal(&self, token: &Token, at: Option<Timestamp>) {
+        self.0.health.update(token.name(), |health| health.certificate_refused_at = at);
     }
 }
 

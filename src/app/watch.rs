@@ -48,7 +48,7 @@ pub struct TokenHealth {
     pub failure: Option<Error>,
     /// When the journal was last held against the token, since the program started.
     pub reconciled_at: Option<Timestamp>,
-    /// When the token last had no room for a certificate.
+    /// When the token last did not take a certificate, unless it has taken one since.
     pub certificate_refused_at: Option<Timestamp>,
 }
 

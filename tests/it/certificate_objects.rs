@@ -184,6 +184,29 @@ fn a_token_without_room_for_a_certificate_still_signs() {
     assert_eq!(inventory(&service)["pending_certificates"], 0);
 }
 
+#[test]
+fn a_module_that_dies_of_certificates_still_signs() {
+    let mut appliance = Appliance::with_chaos();
+    appliance.token_settings(WRITE);
+    let service = appliance.start_ready();
+    let csr = service.create("www.example.com");
+    let certificate = Ca::new("Example CA").issue(csr["csr"].as_str().unwrap());
+    appliance.chaos_rules("C_CreateObject every kill-before");
+    assert_eq!(marry(&service, &csr, certificate.der())["on_token"], "pending");
+    service
+        .await_that("the reconciliation has given up", || inventory(&service)["pending_certificates"] == 1);
+    service.await_ready();
+    let worker = service.worker_pid();
+    for _ in 0..3 {
+        service.post(&renew_path(&csr), &json!({})).expect(201);
+    }
+    assert_eq!(appliance.chaos_log().len(), 2, "it is not asked again");
+    assert_eq!(service.worker_pid(), worker);
+    appliance.chaos_rules("");
+    assert_eq!(reconcile(&service)["pending_certificates"], 0);
+    assert_eq!(certificates(&appliance), 1);
+}
+
 /// An appliance that writes certificates.
 fn writing() -> Appliance {
     let mut appliance = Appliance::new();
