@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::app::tokens::TokenRules;
 use crate::app::{App, SystemClock};
 use crate::auth::{self, Authenticator};
 use crate::config::{Config, TlsConfig, TokenConfig};
@@ -58,7 +59,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
-    let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone());
+    let rules = config.tokens.iter().map(|(name, token)| (name.clone(), rules_of(token))).collect();
+    let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone(), rules);
     app.watch_tokens();
 
     let (router, _) = http::router(Context { app: app.clone(), authenticator });
@@ -105,6 +107,10 @@ pub fn token_spec(name: &str, token: &TokenConfig) -> TokenSpec {
         declared_hardware: token.hardware,
         sessions: token.sessions,
     }
+}
+
+fn rules_of(token: &TokenConfig) -> TokenRules {
+    TokenRules { write_certificates: token.write_certificates, capacity: token.capacity }
 }
 
 /// Makes a directory that only its owner enters, or sees to it that only he writes to an existing

@@ -56,6 +56,30 @@ pub struct CreateCsr {
     pub unstructured_name: Option<String>,
 }
 
+/// Body of `POST /csrs/{handle}/renew`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewCsr {
+    /// Whose key: `same` (the default) or `new`.
+    #[serde(default)]
+    pub key: RenewalKey,
+    /// A challengePassword for the new CSR. That of the earlier one is not repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Password, write_only)]
+    pub challenge_password: Option<Secret>,
+}
+
+/// Whose key a renewal is for.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewalKey {
+    /// That of the earlier signing request.
+    #[default]
+    Same,
+    /// A new one of the same kind, on the same token.
+    New,
+}
+
 /// A distinguished name.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(
@@ -138,6 +162,9 @@ pub struct Csr {
     pub has_challenge_password: bool,
     /// Signature scheme, such as `ecdsa-sha256`.
     pub signature: String,
+    /// Handle of the signing request that it renews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renews: Option<String>,
     /// The key.
     pub key: KeyReference,
     /// The CSR as PEM, once it is made.
@@ -327,6 +354,10 @@ pub struct Certificate {
     pub not_after: String,
     /// When it was married, RFC 3339.
     pub married_at: String,
+    /// Where the token has it beside its key, `written`, or shall have it, `pending`; absent where it
+    /// is not to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_token: Option<String>,
     /// What the statement that its key cannot leave rests on.
     pub evidence: Evidence,
 }
@@ -355,6 +386,11 @@ pub struct Token {
     pub sentinel: Sentinel,
     /// What the last reconciliation found.
     pub inventory: Option<Inventory>,
+    /// Keys that take room on it, the sentinel and those being made included.
+    pub used: usize,
+    /// Keys that it may have, where the configuration says so; then further creates are answered 503
+    /// `hsm.full`.
+    pub capacity: Option<usize>,
     /// What the statement that its keys cannot leave rests on.
     pub evidence: Evidence,
 }
@@ -416,6 +452,8 @@ pub struct Inventory {
     pub foreign: usize,
     /// Keys of the index that are not on the token.
     pub missing_keys: usize,
+    /// Certificates that could not be written to the token, or removed from it, yet.
+    pub pending_certificates: usize,
 }
 
 /// The slots that a module shows.

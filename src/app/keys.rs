@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use super::certificate_objects::intend_certificate;
 use super::tokens::evidence;
 use super::transition::transition;
 use super::watch::TokenHealth;
@@ -120,13 +121,32 @@ impl App {
         }
     }
 
-    /// Takes an issued request out of use, so that its key may be destroyed.
+    /// Takes an issued request out of use, so that its key may be destroyed. Its certificate leaves the
+    /// token, now or when the token can.
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is not issued.
     pub async fn retire(&self, principal: Handle, handle: Handle) -> Result<SigningRequest, Error> {
         let (actor, now) = (Actor::Principal(principal), self.now());
-        self.0.store.write(move |tx| transition(tx, &actor, handle, [Command::Retire], now)).await
+        let token = self.signing_request(handle).await?.token;
+        let write = self.rules(&token).write_certificates;
+        let retired: Result<_, Error> = self
+            .0
+            .store
+            .write(move |tx| {
+                let request = transition(tx, &actor, handle, [Command::Retire], now)?;
+                let changes = match request.key {
+                    Some(key) => intend_certificate(tx, key, write)?,
+                    None => false,
+                };
+                Ok((request, changes))
+            })
+            .await;
+        let (request, changes) = retired?;
+        if let Some(key) = request.key.filter(|_| changes) {
+            self.settle_certificate_soon(key, &token).await;
+        }
+        Ok(request)
     }
 
     /// The second half of a destruction, after the decision is recorded.
@@ -143,12 +163,14 @@ impl App {
         let (handle, now) = (key.handle, self.now());
         let detail = json!({
             "token": key.token, "id": key.id.to_string(), "private": destroyed.private, "public": destroyed.public,
+            "other": destroyed.other,
         });
         let recorded: Result<(), Error> = self
             .0
             .store
             .write(move |tx| {
                 tx.set_key_state(handle, KeyState::Destroyed)?;
+                tx.forget_certificate_intent(handle)?;
                 tx.append_audit(&Actor::System, now, &key_event("key.destroyed", handle, detail))?;
                 Ok(())
             })

@@ -2,13 +2,14 @@
 //!
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`idempotency`]: a create that is sent twice makes one key
-//! - [`marry`]: the certificate comes back
+//! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
 //! - [`keys`]: what becomes of keys
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
 //! - [`watch`]: the sentinel key, readiness, and when to reconcile
 //!
 //! It knows nothing of HTTP or the command line.
 
+pub mod certificate_objects;
 mod error;
 pub mod failpoint;
 pub mod idempotency;
@@ -21,6 +22,7 @@ pub mod tokens;
 mod transition;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use error::{Error, Kind};
@@ -35,6 +37,7 @@ pub use crate::hsm::{SlotInfo, Token, TokenInfo, TokenStatus};
 pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter};
 use idempotency::InFlight;
 use produce::Drivers;
+use tokens::TokenRules;
 use watch::Health;
 
 /// The application: cheap to clone, shared by every surface.
@@ -47,20 +50,33 @@ struct Parts {
     clock: Arc<dyn Clock>,
     /// Token used when a request names none.
     default_token: Option<String>,
+    rules: BTreeMap<String, TokenRules>,
+    /// Held while a token is reconciled: by its watch, or because an operator asks for it.
+    reconciling: BTreeMap<String, tokio::sync::Mutex<()>>,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
 }
 
 impl App {
-    /// The application over an open index and started tokens. Does nothing until asked;
-    /// [`App::watch_tokens`] starts the sentinel and the reconciler.
-    pub fn new(store: Store, hsm: Hsm, clock: Arc<dyn Clock>, default_token: Option<String>) -> Self {
+    /// The application over an open index and started tokens, with the rules of those that have any.
+    /// Does nothing until asked; [`App::watch_tokens`] starts the sentinel and the reconciler.
+    pub fn new(
+        store: Store,
+        hsm: Hsm,
+        clock: Arc<dyn Clock>,
+        default_token: Option<String>,
+        rules: BTreeMap<String, TokenRules>,
+    ) -> Self {
+        let reconciling =
+            hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
         Self(Arc::new(Parts {
             store,
             hsm,
             clock,
             default_token,
+            rules,
+            reconciling,
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),
@@ -77,6 +93,10 @@ impl App {
 
     fn new_key_id(&self) -> Result<KeyId, Error> {
         Ok(KeyId::new(self.0.store.installation(), system::random()?))
+    }
+
+    fn rules(&self, token: &str) -> TokenRules {
+        self.0.rules.get(token).copied().unwrap_or_default()
     }
 
     /// A configured token by name. A row of the index may name one that is no longer configured.

@@ -8,6 +8,15 @@ use crate::domain::id::Handle;
 use crate::domain::key::EvidenceLevel;
 use crate::domain::signing_request::SigningRequest;
 
+/// What the configuration says of how a token is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenRules {
+    /// Married certificates are written to the token, beside their keys.
+    pub write_certificates: bool,
+    /// Keys that it may hold, those being made included; as many as it takes when absent.
+    pub capacity: Option<usize>,
+}
+
 /// A token, as an operator wants to see it.
 #[derive(Clone, Debug)]
 pub struct TokenView {
@@ -21,6 +30,10 @@ pub struct TokenView {
     pub evidence: EvidenceLevel,
     /// What the last reconciliation found, and when.
     pub report: Option<(Timestamp, Report)>,
+    /// Keys that take room on it by the index, those being made included.
+    pub used: usize,
+    /// Keys that it may hold, if the configuration says so.
+    pub capacity: Option<usize>,
 }
 
 impl App {
@@ -31,12 +44,17 @@ impl App {
     pub async fn tokens(&self) -> Result<Vec<TokenView>, Error> {
         let mut views = Vec::new();
         for token in self.0.hsm.tokens() {
+            let name = token.name().to_owned();
+            let used: Result<_, Error> =
+                self.0.store.read(move |view| Ok(view.keys_taking_room(&name)?)).await;
             views.push(TokenView {
                 name: token.name().to_owned(),
                 status: token.status(),
                 health: self.health(token.name()),
                 evidence: evidence(token),
                 report: self.last_report(token.name()).await?,
+                used: used?,
+                capacity: self.rules(token.name()).capacity,
             });
         }
         Ok(views)

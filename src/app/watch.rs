@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::reconcile::Report;
 use super::{App, Error, Kind, failpoint};
 use crate::domain::algorithm::KeyKind;
 use crate::domain::audit::Actor;
@@ -47,6 +48,8 @@ pub struct TokenHealth {
     pub failure: Option<Error>,
     /// When the journal was last held against the token, since the program started.
     pub reconciled_at: Option<Timestamp>,
+    /// When the token last did not take a certificate, unless it has taken one since.
+    pub certificate_refused_at: Option<Timestamp>,
 }
 
 impl TokenHealth {
@@ -72,7 +75,7 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned().unwrap_or_default()
     }
 
-    fn update(&self, token: &str, change: impl FnOnce(&mut TokenHealth)) {
+    pub(super) fn update(&self, token: &str, change: impl FnOnce(&mut TokenHealth)) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(all.entry(token.to_owned()).or_default());
     }
@@ -111,6 +114,24 @@ impl App {
             let (app, token) = (self.clone(), token.clone());
             tokio::spawn(async move { app.watch_token(token).await });
         }
+    }
+
+    /// Holds the journal against a token now, because an operator asks for it.
+    ///
+    /// # Errors
+    /// There is no such token, its sentinel does not sign, or as for [`App::reconcile`].
+    pub async fn reconcile_now(&self, token: &str) -> Result<(Timestamp, Report), Error> {
+        let token = self.0.hsm.token(token).ok_or_else(|| Error::not_found("token", token))?;
+        // The watch alone makes sentinels; where one has signed there is one.
+        if !self.health(token.name()).signed() {
+            wait_until_usable(&self.0.health, &token).await?;
+        }
+        self.challenge(&token).await?;
+        self.0.health.update(token.name(), |health| health.certificate_refused_at = None);
+        let report = self.reconcile(&token).await?;
+        let now = self.now();
+        self.0.health.update(token.name(), |health| health.reconciled_at = Some(now));
+        Ok((now, report))
     }
 
     /// Whether every token is ready, and what each sentinel last said.

@@ -40,7 +40,7 @@ pub enum Command {
     /// Make, find and finish certificate signing requests.
     #[command(subcommand)]
     Csr(Csr),
-    /// Look at keys.
+    /// Look at keys, destroy them, and compare them with the token.
     #[command(subcommand)]
     Key(Key),
     /// Check issuing templates and see what a request would get.
@@ -125,8 +125,24 @@ pub enum Csr {
         #[arg(long)]
         pem: bool,
     },
+    /// Renew a signing request: another CSR that asks for the same, for the same key or a new one.
+    Renew {
+        /// The handle of the earlier request: pending, issued or retired.
+        handle: String,
+        /// Make a new key, of the same kind and on the same token.
+        #[arg(long)]
+        new_key: bool,
+        /// How it is asked for.
+        #[command(flatten)]
+        asking: Asking,
+    },
     /// Call a signing request off; says what becomes of its key.
     Cancel {
+        /// Its handle.
+        handle: String,
+    },
+    /// Take an issued signing request out of use, so that its key may be destroyed.
+    Retire {
         /// Its handle.
         handle: String,
     },
@@ -179,12 +195,20 @@ pub struct NewCsr {
     /// Extensions to ask for.
     #[command(flatten)]
     pub extensions: Extensions,
-    /// File with the challengePassword; `-` for standard input. Never an argument: it is a secret.
-    #[arg(long, value_name = "FILE")]
-    pub challenge_password_file: Option<PathBuf>,
     /// The attribute unstructuredName.
     #[arg(long)]
     pub unstructured_name: Option<String>,
+    /// How it is asked for.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// What a create and a renewal have in common.
+#[derive(Debug, ClapArgs)]
+pub struct Asking {
+    /// File with the challengePassword; `-` for standard input. Never an argument: it is a secret.
+    #[arg(long, value_name = "FILE")]
+    pub challenge_password_file: Option<PathBuf>,
     /// Names this create: a repetition makes no second key.
     #[arg(long)]
     pub idempotency_key: Option<String>,
@@ -209,6 +233,20 @@ pub enum Key {
     Show {
         /// Its handle.
         handle: String,
+    },
+    /// Destroy a key on its token. Asks first; refused while a live signing request uses it.
+    Destroy {
+        /// Its handle.
+        handle: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Compare the journal with a token now, and put in order what an interruption left.
+    Reconcile {
+        /// The token; the default one when absent.
+        #[arg(long)]
+        token: Option<String>,
     },
 }
 

@@ -75,6 +75,10 @@ pub struct TokenConfig {
     pub hardware: bool,
     /// Parallel sessions, when not as the profile says.
     pub sessions: Option<usize>,
+    /// Married certificates are written to the token, beside their keys.
+    pub write_certificates: bool,
+    /// Keys that it may hold; as many as it takes when absent.
+    pub capacity: Option<usize>,
 }
 
 impl Config {
@@ -214,6 +218,11 @@ impl TokenConfig {
         {
             return Err(format!("`tokens.{name}.sessions`: must be 1 to 64, is {sessions}"));
         }
+        if spec.capacity.is_some_and(|capacity| capacity < 2) {
+            return Err(format!(
+                "`tokens.{name}.capacity`: must be at least 2, since one key is strongroom's own sentinel"
+            ));
+        }
         if let Some(keys) = spec.keys {
             if keys.is_empty() {
                 return Err(format!("`tokens.{name}.keys`: must name at least one key kind"));
@@ -229,6 +238,8 @@ impl TokenConfig {
             env: spec.env,
             hardware: spec.hardware,
             sessions: spec.sessions,
+            write_certificates: spec.write_certificates,
+            capacity: spec.capacity,
         })
     }
 }
@@ -295,6 +306,8 @@ mod tests {
         let ready_made: Vec<_> = templates::ready_made_names().collect();
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
+        assert_eq!(example.tokens["main"].write_certificates, smallest.tokens["main"].write_certificates);
+        assert_eq!(example.tokens["main"].capacity, smallest.tokens["main"].capacity);
         // Every default that the example shows as a comment is shown at its value.
         for line in [
             format!("# listen = \"{}\"", defaults::LISTEN),
@@ -353,6 +366,7 @@ mod tests {
             (&tls("client_certificates = \"maybe\""), "unknown variant `maybe`"),
             (&SMALLEST.replace("version = 1", "version = 1\ndefault_token = \"other\""), "[tokens.other]"),
             (&format!("{SMALLEST}sessions = 0\n"), "1 to 64"),
+            (&format!("{SMALLEST}capacity = 1\n"), "at least 2"),
             (&format!("{SMALLEST}keys = []\n"), "at least one key kind"),
             (&format!("{SMALLEST}keys = [\"rsa-1024\"]\n"), "`rsa-1024` is not a known key kind"),
         ];

@@ -116,6 +116,11 @@ pub struct TokenSpec {
     pub hardware: bool,
     /// Parallel sessions; overrides the profile.
     pub sessions: Option<usize>,
+    /// True writes married certificates to the token.
+    #[serde(default)]
+    pub write_certificates: bool,
+    /// Keys that it may hold.
+    pub capacity: Option<usize>,
     /// Key kinds; overrides the profile.
     pub keys: Option<Vec<KeyKind>>,
 }

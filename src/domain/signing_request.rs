@@ -27,6 +27,8 @@ pub struct SigningRequest {
     pub spec: CsrSpec,
     /// Whether the key was made for this request or was there before.
     pub key_source: KeySource,
+    /// The signing request whose wish it repeats.
+    pub renews: Option<Handle>,
     /// Whether somebody will come back for it (it was answered 202 or has an idempotency key): then
     /// work that a crash or an outage interrupted is continued, else it is undone.
     pub continues: bool,
@@ -198,6 +200,7 @@ impl SigningRequest {
                 "kind": self.kind,
                 "scheme": self.scheme,
                 "key_source": self.key_source,
+                "renews": self.renews,
             }),
         }
     }
@@ -278,6 +281,7 @@ mod tests {
             scheme: kind.default_scheme(),
             spec: CsrSpec::default(),
             key_source: KeySource::New,
+            renews: None,
             continues: false,
             state,
             key: None,

@@ -27,7 +27,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use self::error::{Error, Kind};
 pub use self::model::{
-    Destroyed, GeneratedKey, ObjectClass, SlotInfo, SlotToken, TokenInfo, TokenObject, TokenStatus, key_uri,
+    CertificateChange, CertificateObject, Destroyed, GeneratedKey, ObjectClass, SlotInfo, SlotToken,
+    TokenInfo, TokenObject, TokenStatus, key_uri,
 };
 pub use self::profile::Profile;
 use self::protocol::{Answer, Call, Pin, Purpose};
@@ -218,6 +219,23 @@ impl Token {
             return Err(mismatched());
         };
         Ok(destroyed)
+    }
+
+    /// Sees to it that of the certificates with that CKA_ID, `wanted` is on the token once and those
+    /// with an `obsolete` SHA-256 are not. Others are left. What is wanted is written before the rest
+    /// is removed, so that a key with a certificate is never without one.
+    ///
+    /// # Errors
+    /// [`Kind::OutcomeUnknown`]: some of it may be done. It may be called again until it succeeds.
+    pub async fn set_certificate(
+        &self,
+        id: KeyId,
+        wanted: Option<CertificateObject>,
+        obsolete: Vec<[u8; 32]>,
+    ) -> Result<CertificateChange, Error> {
+        let call = Call::SetCertificate { id, wanted, obsolete };
+        let Answer::CertificateChange(change) = self.call(call).await? else { return Err(mismatched()) };
+        Ok(change)
     }
 
     /// Lists every object of the token, whole or not, ours or not. Signing with a key that was

@@ -127,13 +127,37 @@ pub struct Destroyed {
     pub other: usize,
 }
 
+/// A certificate as an object of a token (PKCS#11 v3.0 base specification, section 4.6.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateObject {
+    /// CKA_LABEL: that of its key.
+    pub label: String,
+    /// CKA_SUBJECT: DER of the subject.
+    pub subject: Vec<u8>,
+    /// CKA_ISSUER: DER of the issuer.
+    pub issuer: Vec<u8>,
+    /// CKA_SERIAL_NUMBER: DER of the INTEGER.
+    pub serial: Vec<u8>,
+    /// CKA_VALUE: the certificate in DER.
+    pub der: Vec<u8>,
+}
+
+/// What became of the certificates under one CKA_ID.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateChange {
+    /// Whether one was written; it may have been there.
+    pub written: bool,
+    /// How many were removed.
+    pub removed: usize,
+}
+
 impl Destroyed {
     /// Counts an object of that class.
     pub(super) fn count(&mut self, class: &ObjectClass) {
         match class {
             ObjectClass::Private => self.private += 1,
             ObjectClass::Public => self.public += 1,
-            ObjectClass::Other(_) | ObjectClass::Unknown => self.other += 1,
+            ObjectClass::Certificate | ObjectClass::Other(_) | ObjectClass::Unknown => self.other += 1,
         }
     }
 }
@@ -148,6 +172,8 @@ pub struct TokenObject {
     pub id: Vec<u8>,
     /// CKA_LABEL; empty where there is none.
     pub label: Vec<u8>,
+    /// SHA-256 of CKA_VALUE, of a certificate whose CKA_ID has the form of ours.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// CKA_CLASS, as far as it matters here.
@@ -157,6 +183,8 @@ pub enum ObjectClass {
     Private,
     /// CKO_PUBLIC_KEY
     Public,
+    /// CKO_CERTIFICATE
+    Certificate,
     /// Another class, by name.
     Other(String),
     /// The object has no class that can be read.

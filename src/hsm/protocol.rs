@@ -14,7 +14,9 @@ use zeroize::Zeroizing;
 
 use super::Selector;
 use super::error::{Error, Kind};
-use super::model::{Destroyed, GeneratedKey, SlotInfo, TokenInfo, TokenObject};
+use super::model::{
+    CertificateChange, CertificateObject, Destroyed, GeneratedKey, SlotInfo, TokenInfo, TokenObject,
+};
 use super::profile::{Deadlines, Profile};
 use crate::domain::algorithm::{KeyKind, KeyMaterial, Scheme};
 use crate::domain::id::KeyId;
@@ -124,6 +126,8 @@ pub(super) enum Call {
     Sign { id: KeyId, scheme: Scheme, message: Vec<u8> },
     /// Destroy every object with the id.
     Destroy { id: KeyId },
+    /// Write a certificate unless it is there, and remove those that it replaces.
+    SetCertificate { id: KeyId, wanted: Option<CertificateObject>, obsolete: Vec<[u8; 32]> },
     /// List every object.
     Inventory,
     /// List every slot.
@@ -134,7 +138,7 @@ impl Call {
     /// Whether it changes the token: such a call is never made twice.
     pub(super) fn is_mutation(&self) -> bool {
         match self {
-            Self::Generate { .. } | Self::Destroy { .. } => true,
+            Self::Generate { .. } | Self::Destroy { .. } | Self::SetCertificate { .. } => true,
             Self::ReadBack { .. } | Self::Sign { .. } | Self::Inventory | Self::Slots => false,
         }
     }
@@ -146,6 +150,7 @@ pub(super) enum Answer {
     Key(GeneratedKey),
     Signature(Vec<u8>),
     Destroyed(Destroyed),
+    CertificateChange(CertificateChange),
     Objects(Vec<TokenObject>),
     Slot(SlotInfo),
     Slots(Vec<SlotInfo>),

@@ -45,6 +45,12 @@ impl View {
         })
     }
 
+    /// How many keys take room on the token: those that are there, and those that are being made.
+    pub fn keys_taking_room(&self, token: &str) -> Result<usize, Error> {
+        let count: Option<i64> = self.optional(TAKING_ROOM, [token], |row| row.get(0))?;
+        Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
+    }
+
     /// The token's sentinel: the newest that was not destroyed, though it may be missing.
     pub fn sentinel_of(&self, token: &str) -> Result<Option<Key>, Error> {
         self.optional(
@@ -64,6 +70,11 @@ impl View {
 }
 
 const PAGE: &str = "SELECT * FROM keys WHERE handle < ?1 ORDER BY handle DESC LIMIT ?2";
+
+// The states are written as in the index, which SQLite takes only for the same words.
+const TAKING_ROOM: &str = "SELECT (SELECT count(*) FROM keys
+                                   WHERE token = ?1 AND state NOT IN ('missing', 'destroyed'))
+                                + (SELECT count(*) FROM attempts WHERE token = ?1 AND outcome IS NULL)";
 
 impl Tx {
     /// Enters a key.
@@ -119,8 +130,9 @@ fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{TestStore, conflict, handle, key, key_id};
-    use crate::store::{Kind, Unique};
+    use crate::domain::algorithm::KeyKind;
+    use crate::store::testing::{TestStore, at, conflict, handle, key, key_id};
+    use crate::store::{Attempt, Kind, Outcome, Unique};
 
     #[tokio::test]
     async fn a_key_is_found_by_each_of_its_names() {
@@ -191,6 +203,39 @@ mod tests {
         assert_eq!(handles, [1, 2, 3, 4].map(handle));
         assert_eq!(sentinel.unwrap().handle, handle(3));
         assert_eq!(none, None);
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_there_or_being_made_take_room() {
+        let store = TestStore::new();
+        store
+            .write(|tx| {
+                let states = [
+                    KeyState::Present,
+                    KeyState::Missing,
+                    KeyState::Recovered,
+                    KeyState::Quarantined,
+                    KeyState::Destroying,
+                    KeyState::Destroyed,
+                ];
+                for (n, state) in (1..).zip(states) {
+                    tx.insert_key(&Key { state, ..key(n) })?;
+                }
+                tx.insert_key(&Key { token: "another".into(), ..key(50) })?;
+                for n in [60, 61] {
+                    let (id, key, kind) = (key_id(n), handle(n), KeyKind::all().next().unwrap());
+                    let token = "token".to_owned();
+                    tx.open_attempt(&Attempt { id, key, request: None, token, kind, opened_at: at(n) })?;
+                }
+                tx.close_attempt(key_id(61), Outcome::Absent, at(1))
+            })
+            .await
+            .unwrap();
+        // Present, recovered, quarantined, destroying; and one that is being made.
+        assert_eq!(store.read(|view| view.keys_taking_room("token")).await.unwrap(), 5);
+        let plan = store.plan(TAKING_ROOM);
+        assert!(plan.iter().any(|line| line.contains("INDEX keys_taking_room (token=?)")), "{plan:?}");
+        assert!(!plan.iter().any(|line| line.starts_with("SCAN keys")), "{plan:?}");
     }
 
     #[tokio::test]

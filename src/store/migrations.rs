@@ -5,7 +5,13 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::error::{Error, Kind};
 
 /// What each version of the schema adds to the one before it. Published ones are never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_renewals_and_certificate_objects.sql"),
+];
+
+/// The version that this program knows.
+pub(super) const LATEST: usize = MIGRATIONS.len();
 
 /// `PRAGMA application_id`: what `file` and we know our databases by. Spells "srom".
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"srom");
@@ -28,14 +34,13 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
             ),
         ));
     }
-    let known = MIGRATIONS.len();
-    if usize::try_from(version).is_ok_and(|version| version <= known) {
+    if usize::try_from(version).is_ok_and(|version| version <= LATEST) {
         return Ok(());
     }
     Err(Error::new(
         Kind::NewerSchema,
         format!(
-            "the index has schema version {version}, this strongroom knows versions up to {known}: \
+            "the index has schema version {version}, this strongroom knows versions up to {LATEST}: \
              run the strongroom that wrote it, or restore a backup from before the upgrade"
         ),
     ))

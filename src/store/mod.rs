@@ -17,6 +17,7 @@ use crate::domain::id::InstallationId;
 
 mod attempts;
 mod audit;
+mod certificate_objects;
 mod certificates;
 mod columns;
 mod connection;
@@ -40,6 +41,7 @@ mod view;
 mod writer;
 
 pub use attempts::{Attempt, Closed, Outcome};
+pub use certificate_objects::{CertificateBrief, CertificateIntent};
 pub use certificates::Certificate;
 pub use error::{Error, Kind, Unique};
 pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};

@@ -149,6 +149,7 @@ pub(super) fn request(n: u64) -> SigningRequest {
         scheme: kind.default_scheme(),
         spec: CsrSpec::default(),
         key_source: KeySource::New,
+        renews: None,
         continues: n.is_multiple_of(2),
         state: State::Intent,
         key: None,

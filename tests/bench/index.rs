@@ -68,6 +68,7 @@ fn request(number: u64, key: &Key) -> SigningRequest {
             ..CsrSpec::default()
         },
         key_source: KeySource::New,
+        renews: None,
         continues: false,
         state,
         key: Some(key.handle),

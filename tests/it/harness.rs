@@ -25,6 +25,7 @@ pub struct Appliance {
     chaos: bool,
     extra_env: Vec<(String, String)>,
     profile: String,
+    token_settings: String,
 }
 
 impl Appliance {
@@ -54,7 +55,13 @@ impl Appliance {
             dir.path().join("softhsm").display()
         );
         fs::write(dir.path().join("softhsm2.conf"), conf).unwrap();
-        let appliance = Self { dir, chaos: false, extra_env: Vec::new(), profile: "softhsm2".to_owned() };
+        let appliance = Self {
+            dir,
+            chaos: false,
+            extra_env: Vec::new(),
+            profile: "softhsm2".to_owned(),
+            token_settings: String::new(),
+        };
         appliance.write_private("pin", PIN);
         appliance.write_config();
         appliance
@@ -81,6 +88,12 @@ impl Appliance {
         self.profile = "profile.toml".to_owned();
         self.write_config();
         self
+    }
+
+    /// More lines for the token's section of the configuration, in place of those before.
+    pub fn token_settings(&mut self, lines: &str) {
+        lines.clone_into(&mut self.token_settings);
+        self.write_config();
     }
 
     /// Sets a variable of the service's environment (kill points).
@@ -143,8 +156,8 @@ impl Appliance {
         }
         format!(
             "version = 1\ndata_dir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [tokens.main]\nprofile = {:?}\n{module}label = {LABEL:?}\npin_file = \"pin\"\n[tokens.main.env]\n{env}",
-            self.profile
+             [tokens.main]\nprofile = {:?}\n{module}label = {LABEL:?}\npin_file = \"pin\"\n{}\n[tokens.main.env]\n{env}",
+            self.profile, self.token_settings
         )
     }
 
@@ -238,6 +251,7 @@ impl Appliance {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenObject {
     pub private: bool,
+    pub certificate: bool,
     pub id: String,
     pub label: String,
     pub usage: String,
@@ -250,7 +264,11 @@ fn parse_objects(text: &str) -> Vec<TokenObject> {
     for line in text.lines() {
         // An object without a class is shown as `Data object 1`, its missing label as `<empty>`.
         if line.contains(" Object") || line.starts_with("Data object") {
-            objects.push(TokenObject { private: line.starts_with("Private"), ..TokenObject::default() });
+            objects.push(TokenObject {
+                private: line.starts_with("Private"),
+                certificate: line.starts_with("Certificate"),
+                ..TokenObject::default()
+            });
         }
         let Some(object) = objects.last_mut() else { continue };
         if let Some((name, value)) = line.trim().split_once(':') {

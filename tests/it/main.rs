@@ -10,12 +10,15 @@
 
 mod api;
 mod bad_input;
+mod certificate_objects;
 mod certificates;
 mod cli;
+mod cli_life;
 mod connections;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod faults;
+mod full;
 mod harness;
 mod hsm;
 mod idempotency;
@@ -26,6 +29,7 @@ mod names;
 mod network_hsm;
 mod openapi;
 mod openssl;
+mod others;
 mod redact;
 mod regressions;
 mod renewal;

@@ -3,10 +3,12 @@
 //! A new key goes through the journal: the intent and the CKA_ID are committed before the token is
 //! asked, so that whatever a crash leaves on the token can be found and judged ([`drive`]). The
 //! work runs in a task of its own: a client that goes away does not interrupt it. A CSR for an
-//! existing key changes nothing on the token and is one transaction ([`renew`]).
+//! existing key changes nothing on the token and is one transaction ([`existing_key`]). A renewal repeats
+//! an earlier wish with either ([`renew`]).
 
 mod drive;
 mod drivers;
+mod existing_key;
 mod renew;
 mod sign;
 
@@ -26,6 +28,7 @@ use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State}
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
 pub use drivers::Drivers;
+pub use renew::{Renewal, RenewalKey};
 
 /// What is wished for.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub struct Wish {
     pub digest: Option<Digest>,
     /// The padding under an RSA signature; PKCS #1 v1.5 when absent.
     pub padding: Option<Padding>,
+    /// The signing request whose wish it repeats.
+    pub renews: Option<Handle>,
 }
 
 /// Whose key a CSR is for.
@@ -106,7 +111,9 @@ impl App {
             KeyWish::New { kind, token } => {
                 self.produce_with_new_key(principal, wish, kind, token, idempotency, wait).await
             }
-            KeyWish::Existing(key) => self.renew(principal, wish, key, idempotency).await.map(Produced::done),
+            KeyWish::Existing(key) => {
+                self.sign_with(principal, wish, key, idempotency).await.map(Produced::done)
+            }
         }
     }
 
@@ -165,6 +172,7 @@ impl App {
             scheme,
             spec: wish.spec,
             key_source: KeySource::New,
+            renews: wish.renews,
             continues: wait == Wait::Async || idempotency.is_some(),
             state: State::Intent,
             key: None,
@@ -189,10 +197,14 @@ impl App {
     ) -> Result<(), Error> {
         super::failpoint::reached("intent-before");
         let (request, attempt) = (request.clone(), attempt.clone());
+        let capacity = self.rules(&request.token).capacity;
         let recorded: Result<(), Error> = self
             .0
             .store
             .write(move |tx| {
+                if let Some(capacity) = capacity {
+                    must_have_room(tx, &request.token, capacity)?;
+                }
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tx.open_attempt(&attempt)?;
                 tx.append_audit(
@@ -296,6 +308,18 @@ fn insert_request(
         tx.insert_idempotency(&key.entry(Some(request.handle), request.created_at))?;
     }
     Ok(())
+}
+
+/// Counted in the transaction of the intent: two creates never share the last place.
+fn must_have_room(tx: &Tx, token: &str, capacity: usize) -> Result<(), Error> {
+    let used = tx.keys_taking_room(token)?;
+    if used < capacity {
+        return Ok(());
+    }
+    let message = format!(
+        "token `{token}` has {used} keys and may have {capacity}; destroy unused ones, or raise `capacity`"
+    );
+    Err(Error::new(Kind::Unavailable, "hsm.full", message))
 }
 
 fn not_offered(token: &Token, info: &TokenInfo, kind: KeyKind) -> Error {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
 use crate::api;
-use crate::cli::args::{Csr, Extensions, NewCsr};
+use crate::cli::args::{Asking, Csr, Extensions, NewCsr};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::report::{Failure, Report, facts, say, table};
 
@@ -19,7 +20,20 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
     let client = || Client::new(&super::config(config)?);
     match csr {
-        Csr::New(new) => create(&client()?, *new, report),
+        Csr::New(new) => {
+            let (asking, body) = body_of(*new)?;
+            create(&client()?, "/csrs", &asking, &body, report)
+        }
+        Csr::Renew { handle, new_key, asking } => {
+            let key = if new_key { api::RenewalKey::New } else { api::RenewalKey::Same };
+            let body = api::RenewCsr { key, challenge_password: challenge_password(&asking)? };
+            create(&client()?, &format!("{}/renew", path_of(&handle)), &asking, &body, report)
+        }
+        Csr::Retire { handle } => {
+            let call = Call::new(Method::POST, format!("{}/retire", path_of(&handle)));
+            let (_, retired): (_, api::Csr) = client()?.json(call)?;
+            report.print(&retired, |retired| format!("retired {}\n", retired.handle))
+        }
         Csr::List { status, name, kind, limit, cursor } => {
             let limit = Some(limit.to_string());
             let query =
@@ -46,16 +60,22 @@ pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
     }
 }
 
-fn create(client: &Client, new: NewCsr, report: &Report) -> Result<(), Failure> {
-    let no_wait = new.no_wait;
-    let mut call = Call::new(Method::POST, "/csrs");
-    if let Some(key) = &new.idempotency_key {
+fn create(
+    client: &Client,
+    path: &str,
+    asking: &Asking,
+    body: &impl Serialize,
+    report: &Report,
+) -> Result<(), Failure> {
+    let no_wait = asking.no_wait;
+    let mut call = Call::new(Method::POST, path);
+    if let Some(key) = &asking.idempotency_key {
         call.headers.push(("idempotency-key", key.clone()));
     }
     if no_wait {
         call.headers.push(("prefer", "respond-async".to_owned()));
     }
-    let body = serde_json::to_vec(&body_of(new)?).map_err(Failure::broken)?;
+    let body = serde_json::to_vec(body).map_err(Failure::broken)?;
     call.body = Some(("application/json", body));
 
     let spinner = spinner();
@@ -98,9 +118,13 @@ fn ended(csr: &api::Csr) -> String {
     format!("signing request {} is {}{}", csr.handle, csr.status, reason.unwrap_or_default())
 }
 
-fn body_of(new: NewCsr) -> Result<api::CreateCsr, Failure> {
-    let password = new.challenge_password_file.as_deref().map(secret).transpose()?;
-    Ok(api::CreateCsr {
+fn challenge_password(asking: &Asking) -> Result<Option<api::Secret>, Failure> {
+    asking.challenge_password_file.as_deref().map(secret).transpose()
+}
+
+fn body_of(new: NewCsr) -> Result<(Asking, api::CreateCsr), Failure> {
+    let password = challenge_password(&new.asking)?;
+    let body = api::CreateCsr {
         subject: api::Subject::Text(new.subject),
         sans: new.sans,
         key: api::KeyChoice { kind: new.kind, token: new.token, handle: new.key },
@@ -109,7 +133,8 @@ fn body_of(new: NewCsr) -> Result<api::CreateCsr, Failure> {
         extensions: extensions_of(new.extensions),
         challenge_password: password,
         unstructured_name: new.unstructured_name,
-    })
+    };
+    Ok((new.asking, body))
 }
 
 pub(super) fn extensions_of(args: Extensions) -> api::Extensions {
@@ -187,6 +212,7 @@ fn marry(
             ("not before", Some(certificate.not_before.clone())),
             ("not after", Some(certificate.not_after.clone())),
             ("chain", Some(format!("{} certificate(s)", certificate.chain.len()))),
+            ("on the token", certificate.on_token.clone()),
         ])
     })
 }
@@ -208,6 +234,7 @@ fn text(csr: &api::Csr) -> String {
         ("other extensions", list(&other_extensions(&csr.extensions))),
         ("unstructured name", csr.unstructured_name.clone()),
         ("challenge password", csr.has_challenge_password.then(|| "not shown".to_owned())),
+        ("renews", csr.renews.clone()),
         ("key", csr.key.handle.clone()),
         ("kind", Some(csr.key.kind.clone())),
         ("uri", csr.key.uri.clone()),

@@ -202,7 +202,7 @@ fn remedy(function: Function, code: RvError) -> Remedy {
 }
 
 fn changes_the_token(function: Function) -> bool {
-    matches!(function, Function::GenerateKeyPair | Function::DestroyObject)
+    matches!(function, Function::GenerateKeyPair | Function::CreateObject | Function::DestroyObject)
 }
 
 /// Codes that PKCS#11 gives for the state on entry, before anything is done (PKCS#11 v3.0 base

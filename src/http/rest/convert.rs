@@ -3,10 +3,13 @@
 mod extensions;
 
 use crate::api;
-use crate::app::produce::{KeyWish, Wish};
+use crate::app::certificate_objects::OnToken;
+use crate::app::produce::{KeyWish, Renewal, RenewalKey, Wish};
+use crate::app::reconcile::Report;
 use crate::app::tokens::{self, TokenView};
 use crate::app::{SlotInfo, Token, TokenStatus};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
+use crate::domain::clock::Timestamp;
 use crate::domain::csr::{self, ChallengePassword, CsrSpec};
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
@@ -39,9 +42,22 @@ pub(super) fn wish(body: api::CreateCsr) -> Result<Wish, Vec<Invalid>> {
                 body.challenge_password.map(|api::Secret(password)| ChallengePassword::new(password));
             let unstructured_name = body.unstructured_name;
             let spec = CsrSpec { subject, sans, extensions, challenge_password, unstructured_name };
-            Ok(Wish { spec, key, digest, padding })
+            Ok(Wish { spec, key, digest, padding, renews: None })
         }
         _ => Err(wrong),
+    }
+}
+
+/// The body of a renewal.
+pub(super) fn renewal(body: api::RenewCsr) -> Renewal {
+    Renewal {
+        key: match body.key {
+            api::RenewalKey::Same => RenewalKey::Same,
+            api::RenewalKey::New => RenewalKey::New,
+        },
+        challenge_password: body
+            .challenge_password
+            .map(|api::Secret(password)| ChallengePassword::new(password)),
     }
 }
 
@@ -124,6 +140,7 @@ pub(super) fn csr(
         unstructured_name: request.spec.unstructured_name.clone(),
         has_challenge_password: request.spec.challenge_password.is_some(),
         signature: request.scheme.to_string(),
+        renews: request.renews.map(|handle| handle.to_string()),
         key: api::KeyReference {
             handle: request.key.map(|key| key.to_string()),
             source: request.key_source.to_string(),
@@ -224,19 +241,35 @@ pub(super) fn token(view: &TokenView) -> api::Token {
             signed: view.health.signed(),
             checked_at: view.health.checked_at.map(|at| at.to_string()),
         },
-        inventory: view.report.as_ref().map(|(at, report)| api::Inventory {
-            at: at.to_string(),
-            objects: report.objects,
-            owned: report.owned,
-            in_progress: report.in_progress,
-            destroyed: report.destroyed,
-            recovered: report.recovered,
-            quarantined: report.quarantined,
-            nameless: report.nameless,
-            foreign: report.foreign,
-            missing_keys: report.missing_keys,
-        }),
+        inventory: view.report.as_ref().map(|(at, report)| inventory(*at, report)),
+        used: view.used,
+        capacity: view.capacity,
         evidence: evidence(view.evidence),
+    }
+}
+
+/// What a reconciliation found.
+pub(super) fn inventory(at: Timestamp, report: &Report) -> api::Inventory {
+    api::Inventory {
+        at: at.to_string(),
+        objects: report.objects,
+        owned: report.owned,
+        in_progress: report.in_progress,
+        destroyed: report.destroyed,
+        recovered: report.recovered,
+        quarantined: report.quarantined,
+        nameless: report.nameless,
+        foreign: report.foreign,
+        missing_keys: report.missing_keys,
+        pending_certificates: report.pending_certificates,
+    }
+}
+
+/// Where a married certificate is on its token.
+pub(super) fn on_token(on_token: OnToken) -> &'static str {
+    match on_token {
+        OnToken::Written => "written",
+        OnToken::Pending => "pending",
     }
 }
 

@@ -4,6 +4,7 @@
 mod accept;
 mod certificates;
 mod convert;
+mod create;
 mod csrs;
 mod keys;
 mod prefer;
@@ -39,14 +40,16 @@ struct Document;
 /// is answered as a native problem.
 pub(super) fn router(context: Context) -> (Router, OpenApi) {
     let (router, routes) = OpenApiRouter::new()
-        .routes(routes!(csrs::create, csrs::list))
+        .routes(routes!(create::create, csrs::list))
         .routes(routes!(csrs::show, csrs::cancel))
         .routes(routes!(csrs::retire))
+        .routes(routes!(create::renew))
         .routes(routes!(certificates::marry, certificates::show))
         .routes(routes!(keys::list))
         .routes(routes!(keys::show, keys::destroy))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::slots))
+        .routes(routes!(tokens::reconcile))
         .split_for_parts();
     let mut document = Document::openapi().nest(api::PREFIX, routes);
     if let Some(components) = &mut document.components {

@@ -22,7 +22,8 @@
 //!
 //! `<function>` is one of C_Initialize, C_Finalize, C_GetSlotList, C_GetTokenInfo, C_GetMechanismList,
 //! C_OpenSession, C_CloseSession, C_Login, C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal,
-//! C_GetAttributeValue, C_SetAttributeValue, C_DestroyObject, C_GenerateKeyPair, C_SignInit, C_Sign.
+//! C_GetAttributeValue, C_SetAttributeValue, C_CreateObject, C_DestroyObject, C_GenerateKeyPair,
+//! C_SignInit, C_Sign.
 //!
 //! `<when>` is `every` or `nth=<number>`, from 1. A rule counts the calls of its function from when its
 //! line was first seen: by this process, or, with a state file, by any process with that file, so that
@@ -206,6 +207,8 @@ wrappers! {
         attributes: CK_ULONG) answers Answer::Attributes(template, attributes);
     fn C_SetAttributeValue(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
         attributes: CK_ULONG);
+    fn C_CreateObject(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, attributes: CK_ULONG,
+        object: CK_OBJECT_HANDLE_PTR);
     fn C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE);
     fn C_GenerateKeyPair(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR,
         public_template: CK_ATTRIBUTE_PTR, public_attributes: CK_ULONG,
