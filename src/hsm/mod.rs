@@ -11,6 +11,7 @@
 
 mod error;
 mod model;
+mod probe;
 pub mod profile;
 mod protocol;
 mod supervisor;
@@ -29,6 +30,7 @@ pub use self::error::{Error, Kind};
 pub use self::model::{
     Destroyed, GeneratedKey, ObjectClass, SlotInfo, SlotToken, TokenInfo, TokenObject, TokenStatus, key_uri,
 };
+pub use self::probe::{Attack, KindProbe, Outcome, PROBE_ID, SignatureProbe, cheapest_of_each_type};
 pub use self::profile::Profile;
 use self::protocol::{Answer, Call, Pin, Purpose};
 use self::supervisor::{Control, Request, Supervisor};
@@ -73,6 +75,8 @@ pub struct TokenSpec {
     pub profile: Profile,
     /// The module, if not where the profile says.
     pub module: Option<PathBuf>,
+    /// String for C_Initialize, if not the profile's.
+    pub init_args: Option<String>,
     /// Which token of the module.
     pub selector: Selector,
     /// File with the user PIN, readable by its owner only; only the worker reads it.

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::Selector;
 use super::error::{Error, Kind};
 use super::model::{Destroyed, GeneratedKey, SlotInfo, TokenInfo, TokenObject};
+use super::probe::Probed;
 use super::profile::{Deadlines, Profile};
 use crate::domain::algorithm::{KeyKind, KeyMaterial, Scheme};
 use crate::domain::id::KeyId;
@@ -81,6 +82,8 @@ pub(super) struct Hello {
     pub(super) lock_dir: PathBuf,
     /// Modules, tried in order.
     pub(super) modules: Vec<PathBuf>,
+    /// pReserved of C_Initialize.
+    pub(super) init_args: Option<String>,
     /// What to do with the module.
     pub(super) purpose: Purpose,
 }
@@ -124,6 +127,8 @@ pub(super) enum Call {
     Sign { id: KeyId, scheme: Scheme, message: Vec<u8> },
     /// Destroy every object with the id.
     Destroy { id: KeyId },
+    /// Make, use, attack and destroy a throw-away key.
+    Probe { kind: KeyKind, message: Vec<u8> },
     /// List every object.
     Inventory,
     /// List every slot.
@@ -134,7 +139,7 @@ impl Call {
     /// Whether it changes the token: such a call is never made twice.
     pub(super) fn is_mutation(&self) -> bool {
         match self {
-            Self::Generate { .. } | Self::Destroy { .. } => true,
+            Self::Generate { .. } | Self::Destroy { .. } | Self::Probe { .. } => true,
             Self::ReadBack { .. } | Self::Sign { .. } | Self::Inventory | Self::Slots => false,
         }
     }
@@ -146,6 +151,9 @@ pub(super) enum Answer {
     Key(GeneratedKey),
     Signature(Vec<u8>),
     Destroyed(Destroyed),
+    Probed(Box<Probed>),
+    /// Why the token cannot make a key to probe.
+    NotMade(String),
     Objects(Vec<TokenObject>),
     Slot(SlotInfo),
     Slots(Vec<SlotInfo>),

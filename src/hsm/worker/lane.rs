@@ -1,5 +1,7 @@
 //! A lane: one thread, one session, one call at a time.
 
+mod probe;
+
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -99,6 +101,7 @@ impl Lane {
                 Answer::Signature(self.sign(id, key, scheme, message)?)
             }
             Call::Destroy { id: key } => Answer::Destroyed(self.destroy(id, key)?),
+            Call::Probe { kind, message } => self.probe(id, kind, &message)?,
             Call::Inventory => Answer::Objects(self.inventory(id)?),
             Call::Slots => {
                 let _stay = self.context.inside.enter(id, Class::Other);

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::context::Pkcs11;
 use cryptoki::session::UserType;
 use cryptoki::slot::Slot;
 use cryptoki::types::Version;
 use secrecy::SecretString;
 
 use super::fault::{Fault, Remedy};
+use super::init_args::init_args;
 use crate::domain::key::EvidenceLevel;
 use crate::hsm::Selector;
 use crate::hsm::error::{Error, Kind};
@@ -35,11 +36,11 @@ pub(super) struct Module {
 }
 
 impl Module {
-    /// Loads the first of `paths` that exists.
+    /// Loads the first of `paths` that exists and initialises it, with `reserved` as pReserved.
     ///
     /// # Errors
     /// None exists, or the module does not load or initialise.
-    pub(super) fn load(paths: &[PathBuf]) -> Result<Self, Error> {
+    pub(super) fn load(paths: &[PathBuf], reserved: Option<&str>) -> Result<Self, Error> {
         let Some(path) = paths.iter().find(|path| path.exists()) else {
             let tried: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             let message = format!("there is no PKCS#11 module at {}; install it", tried.join(" or "));
@@ -52,8 +53,7 @@ impl Module {
             Error::new(fault.into_error().kind(), message).because(text)
         };
         let pkcs11 = Pkcs11::new(path).map_err(|error| failed("loaded", error.into()))?;
-        // NSS refuses empty flags, openCryptoki the prohibition of threads (both measured).
-        match pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(Fault::from) {
+        match pkcs11.initialize(init_args(reserved)?).map_err(Fault::from) {
             Ok(()) => {}
             Err(fault) if fault.remedy == Remedy::Nothing => {}
             Err(fault) => return Err(failed("initialised", fault)),
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn without_a_module_the_paths_tried_are_told() {
-        let error = Module::load(&["/nowhere/a.so".into(), "/nowhere/b.so".into()]).err().unwrap();
+        let error = Module::load(&["/nowhere/a.so".into(), "/nowhere/b.so".into()], None).err().unwrap();
         assert_eq!(error.kind(), Kind::Misconfigured);
         assert!(error.to_string().contains("/nowhere/a.so or /nowhere/b.so"), "{error}");
     }
