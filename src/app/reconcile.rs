@@ -12,6 +12,7 @@
 //! | key whose destruction was decided | destroyed |
 //! | key row, no object | `missing`, reported, never deleted |
 //! | object with our installation's id, no row | `recovered` (an older database was restored) |
+//! | object of a throw-away key | destroyed: a probe was killed |
 //! | object without an id | counted as nameless; only an operator may destroy it |
 //! | any other object | counted as foreign; never touched |
 
@@ -21,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::keys::key_event;
-use super::tokens::evidence;
 use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::clock::Timestamp;
@@ -106,6 +106,9 @@ impl App {
         let mut report = Report { objects: objects.len(), ..Report::default() };
         let found = self.sort(&objects, &mut report);
 
+        if report.destroyed > 0 {
+            self.destroy_leftover(token, hsm::PROBE_ID).await?;
+        }
         self.finish_destructions(token, &known).await?;
         self.settle_attempts(token).await?;
         self.continue_generated(token).await?;
@@ -140,6 +143,8 @@ impl App {
                 Some(id) if id.installation() == installation => {
                     ours.entry(id).or_default().add(object);
                 }
+                // Of a probe that was killed: nothing else ever has that id.
+                Some(id) if id == hsm::PROBE_ID => report.destroyed += 1,
                 _ if object.id.is_empty() && object.label.is_empty() => report.nameless += 1,
                 _ => report.foreign += 1,
             }
@@ -305,7 +310,7 @@ impl App {
             state: KeyState::Recovered,
             spki: made.spki,
             attributes: made.attributes,
-            evidence: evidence(token),
+            evidence: self.evidence_on(token.name()),
             created_at: now,
         };
         tracing::warn!(token = token.name(), key = %key.handle, %id, "recovered a key that the index did not know");

@@ -19,5 +19,6 @@ pub mod key_quality;
 pub mod name;
 mod named;
 mod pem;
+pub mod probe;
 pub mod san;
 pub mod signing_request;

@@ -59,6 +59,7 @@ pub struct Hsm {
 #[derive(Clone)]
 pub struct Token {
     name: Arc<str>,
+    kinds: Arc<[KeyKind]>,
     calls: mpsc::UnboundedSender<Request>,
     control: mpsc::UnboundedSender<Control>,
     status: watch::Receiver<TokenStatus>,
@@ -151,9 +152,11 @@ impl Token {
         let (control, controlled) = mpsc::unbounded_channel();
         let (status, watched) = watch::channel(TokenStatus::Starting);
         let name = Arc::from(spec.name.as_str());
+        let kinds = Arc::from(spec.profile.keys.as_slice());
         tokio::spawn(Supervisor::new(spec, options, incoming, controlled, status).run());
         Self {
             name,
+            kinds,
             calls,
             control,
             status: watched,
@@ -167,9 +170,30 @@ impl Token {
         &self.name
     }
 
+    /// The key kinds that its profile offers; the token may lack some ([`TokenInfo::algorithms`]).
+    pub fn kinds(&self) -> &[KeyKind] {
+        &self.kinds
+    }
+
     /// Where the token is now.
     pub fn status(&self) -> TokenStatus {
         self.status.borrow().clone()
+    }
+
+    /// Waits until the token is up.
+    ///
+    /// # Errors
+    /// What keeps it down.
+    pub async fn until_up(&self) -> Result<TokenInfo, Error> {
+        let mut status = self.status.clone();
+        let settled = status.wait_for(|status| !matches!(status, TokenStatus::Starting)).await;
+        match settled.as_deref() {
+            Ok(TokenStatus::Up { info, .. }) => Ok((**info).clone()),
+            Ok(TokenStatus::Down { error, .. }) => Err(error.clone()),
+            Ok(TokenStatus::Starting | TokenStatus::Stopped) | Err(_) => {
+                Err(Error::new(Kind::Unavailable, "strongroom is shutting down"))
+            }
+        }
     }
 
     /// A receiver of every change of [`Token::status`].

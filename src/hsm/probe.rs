@@ -116,10 +116,10 @@ impl KindProbe {
         }
     }
 
-    /// Every leak, as a sentence without a subject: `C_WrapKey with ... returned the key ...`.
-    pub fn leaks(&self) -> impl Iterator<Item = String> {
+    /// Every leak: the call, and what it did.
+    pub fn leaks(&self) -> impl Iterator<Item = (&str, &str)> {
         self.attacks.iter().filter_map(|attack| match &attack.outcome {
-            Outcome::Leaked(what) => Some(format!("{} {what}", attack.call)),
+            Outcome::Leaked(what) => Some((attack.call.as_str(), what.as_str())),
             Outcome::Refused(_) | Outcome::NoEffect(_) | Outcome::NotTried(_) => None,
         })
     }
@@ -202,6 +202,6 @@ mod tests {
             ],
             ..KindProbe::impossible("ec-p256".parse().unwrap(), String::new())
         };
-        assert_eq!(probe.leaks().collect::<Vec<_>>(), ["C_X returned the key"]);
+        assert_eq!(probe.leaks().collect::<Vec<_>>(), [("C_X", "returned the key")]);
     }
 }

@@ -36,6 +36,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Slot commands work on the token itself while no service holds it; `serve` knows how a token
     // of the configuration is started.
     ("cli::command::slot", &["api", "cli", "config", "hsm", "serve"]),
+    // Probes a token the same way, and shows what it found as the service does.
+    ("cli::command::token", &["api", "cli", "config", "domain", "hsm", "http::rest", "serve"]),
     // Starts the service and, hidden, its workers.
     ("cli::command::serve", &["cli", "config", "hsm", "serve", "telemetry"]),
 ];

@@ -5,6 +5,7 @@ pub mod csr;
 pub mod key;
 pub mod serve;
 pub mod slot;
+pub mod token;
 
 use std::path::Path;
 

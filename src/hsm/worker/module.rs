@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use cryptoki::context::Pkcs11;
 use cryptoki::session::UserType;
 use cryptoki::slot::Slot;
@@ -33,6 +34,7 @@ const SOFTWARE: &[(&str, &str)] = &[
 pub(super) struct Module {
     pub(super) pkcs11: Pkcs11,
     path: PathBuf,
+    sha256: String,
 }
 
 impl Module {
@@ -52,13 +54,19 @@ impl Module {
             let text = fault.text.clone();
             Error::new(fault.into_error().kind(), message).because(text)
         };
+        // Before it is loaded: a file that is replaced meanwhile is probed once too often, never too seldom.
+        let file = std::fs::read(path).map_err(|cause| {
+            let message = format!("the PKCS#11 module {} cannot be read", path.display());
+            Error::new(Kind::Misconfigured, message).because(cause)
+        })?;
+        let sha256 = hex::encode(digest(&SHA256, &file));
         let pkcs11 = Pkcs11::new(path).map_err(|error| failed("loaded", error.into()))?;
         match pkcs11.initialize(init_args(reserved)?).map_err(Fault::from) {
             Ok(()) => {}
             Err(fault) if fault.remedy == Remedy::Nothing => {}
             Err(fault) => return Err(failed("initialised", fault)),
         }
-        Ok(Self { pkcs11, path: path.clone() })
+        Ok(Self { pkcs11, path: path.clone(), sha256 })
     }
 
     /// Every slot, with the token in it if that answers.
@@ -105,6 +113,7 @@ impl Module {
             library: text(library.library_description()),
             library_version: version(library.library_version()),
             module: self.path.clone(),
+            module_sha256: self.sha256.clone(),
             algorithms: Vec::new(),
             evidence: evidence(declared_hardware, token.manufacturer_id(), token.model()),
             sessions: 0,
