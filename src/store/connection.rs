@@ -189,9 +189,10 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "{}: the index has schema version 7, this strongroom knows versions up to 1: run the \
-                 strongroom that wrote it, or restore a backup from before the upgrade",
-                store.path().display()
+                "{}: the index has schema version 7, this strongroom knows versions up to {}: run \
+                 the strongroom that wrote it, or restore a backup from before the upgrade",
+                store.path().display(),
+                migrations::MIGRATIONS.len()
             )
         );
     }

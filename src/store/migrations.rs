@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::error::{Error, Kind};
 
 /// What each version of the schema adds to the one before it. Published ones are never edited.
-const MIGRATIONS: &[&str] =
+pub(super) const MIGRATIONS: &[&str] =
     &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_token_probes.sql")];
 
 /// `PRAGMA application_id`: what `file` and we know our databases by. Spells "srom".

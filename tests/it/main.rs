@@ -25,6 +25,7 @@ mod names;
 mod network_hsm;
 mod openapi;
 mod openssl;
+mod probes;
 mod redact;
 mod regressions;
 mod renewal;

@@ -37,7 +37,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // of the configuration is started.
     ("cli::command::slot", &["api", "cli", "config", "hsm", "serve"]),
     // Probes a token the same way, and shows what it found as the service does.
-    ("cli::command::token", &["api", "cli", "config", "domain", "hsm", "http::rest", "serve"]),
+    (
+        "cli::command::token",
+        &["api", "cli", "cli::command::slot", "config", "domain", "hsm", "http::rest", "serve"],
+    ),
     // Starts the service and, hidden, its workers.
     ("cli::command::serve", &["cli", "config", "hsm", "serve", "telemetry"]),
 ];

@@ -15,11 +15,11 @@ const AES_KEY: u64 = 32;
 
 /// An RSA modulus of 2048 bits whose private key was thrown away: what it may wrap is a throw-away key.
 const MODULUS: &str =
-    "d948586fbeee1883b685b9a56e57f11da8d82326258d1f810192493bc3ea470da70f93aa988d884e40842e53485ae6c0 \
-     bbccc18ac7116b736687cac109c36d9e4d50b2a40756a265be6c8adbd4548c3f7536d9866dec09a9ed7693e0568c2b31 \
-     4f68cec96a923a50b1b0cecb3635665685a9b13c55c16c128faff72c8e8a45c28443ebf02287c166328fd1d4bb3cf3bf \
-     33a9f6625815a5f07c766bd09733f5455975dba3ed36127bd0ad497cba509b6f7eff05456e6e89cfaa1eeb696ed9e428 \
-     3396038db894fe7012161335c8469940538efa9d1fe52c7de1ae58cdcb56d92663c0965e0feaa5284e2e6f4344f5e389 \
+    "d948586fbeee1883b685b9a56e57f11da8d82326258d1f810192493bc3ea470da70f93aa988d884e40842e53485ae6c0\
+     bbccc18ac7116b736687cac109c36d9e4d50b2a40756a265be6c8adbd4548c3f7536d9866dec09a9ed7693e0568c2b31\
+     4f68cec96a923a50b1b0cecb3635665685a9b13c55c16c128faff72c8e8a45c28443ebf02287c166328fd1d4bb3cf3bf\
+     33a9f6625815a5f07c766bd09733f5455975dba3ed36127bd0ad497cba509b6f7eff05456e6e89cfaa1eeb696ed9e428\
+     3396038db894fe7012161335c8469940538efa9d1fe52c7de1ae58cdcb56d92663c0965e0feaa5284e2e6f4344f5e389\
      c56fec2ed1dcf682268cd335aa650521";
 
 /// 65537, big endian.
@@ -75,7 +75,7 @@ pub(super) fn make_key(session: &Session, mechanism: MechanismType) -> Result<Ob
     }
 }
 
-/// Wraps a key under a mechanism that is known. Answers how many bytes came out that are not zero.
+/// Wraps a key under a mechanism that is known. Answers how many bytes came out; none if all are zero.
 pub(super) fn wrap(
     session: &Session,
     mechanism: MechanismType,
@@ -105,7 +105,7 @@ pub(super) fn wrap(
         _ => Mechanism::AesKeyWrapPad,
     };
     let blob = zeroize::Zeroizing::new(session.wrap_key(&mechanism, wrapping, key)?);
-    Ok(blob.iter().filter(|byte| **byte != 0).count())
+    Ok(if blob.iter().any(|byte| *byte != 0) { blob.len() } else { 0 })
 }
 
 fn key_for(mechanism: MechanismType) -> Option<WrappingKey> {

@@ -90,8 +90,9 @@ impl Lane {
             attacks.push(Attack { call: format!("C_SetAttributeValue of {name} to {weak}"), outcome });
         }
         for (name, attribute, weak) in GUARDS {
-            let outcome = self.try_copying(id, key, name, attribute, weak)?;
-            attacks.push(Attack { call: format!("C_CopyObject with {name} {weak}"), outcome });
+            let outcome = self.try_copying(id, key, name, attribute, weak, Some(Attribute::Token(false)))?;
+            let call = format!("C_CopyObject to a session object with {name} {weak}");
+            attacks.push(Attack { call, outcome });
         }
         let context = self.context.clone();
         let listed = self.session.call(id, Class::Other, |_| {
@@ -111,6 +112,16 @@ impl Lane {
         });
         // A key that was gone meanwhile has withstood nothing.
         self.session.call(id, Class::Other, |session| session.get_attributes(key, &[AttributeType::Class]))?;
+        // Last, since NSS 3.87 replaces a key by its copy (measured).
+        for (name, attribute, weak) in GUARDS {
+            let outcome = match self.try_copying(id, key, name, attribute, weak, None) {
+                Err(failure) if failure.remedy() == Some(Remedy::FindAgain) => {
+                    Outcome::NotTried("the key is gone: an earlier copy took its place".to_owned())
+                }
+                tried => tried?,
+            };
+            attacks.push(Attack { call: format!("C_CopyObject with {name} {weak}"), outcome });
+        }
         Ok(attacks)
     }
 
@@ -154,6 +165,9 @@ impl Lane {
         attribute: AttributeType,
         weak: bool,
     ) -> Result<Outcome, Failure> {
+        if self.has_value(id, key, attribute, weak)? {
+            return Ok(Outcome::NotTried(format!("{name} is {weak} already")));
+        }
         let template = [weakened(attribute, weak)];
         let set = self.attempt(id, |session| session.update_attributes(key, &template))?;
         // Whatever it answered, it matters what the key is now.
@@ -172,8 +186,12 @@ impl Lane {
         name: &str,
         attribute: AttributeType,
         weak: bool,
+        place: Option<Attribute>,
     ) -> Result<Outcome, Failure> {
-        let template = [weakened(attribute, weak)];
+        if self.has_value(id, key, attribute, weak)? {
+            return Ok(Outcome::NotTried(format!("{name} is {weak} already")));
+        }
+        let template: Vec<_> = place.into_iter().chain([weakened(attribute, weak)]).collect();
         let copy = match self.attempt(id, |session| session.copy_object(key, &template))? {
             Ok(copy) => copy,
             Err(outcome) => return Ok(outcome),
@@ -186,8 +204,10 @@ impl Lane {
             }
             Err(failure) => return Err(failure),
         };
-        self.session.call(id, Class::Other, |session| session.destroy_object(copy))?;
-        Ok(outcome)
+        match self.session.call(id, Class::Other, |session| session.destroy_object(copy)) {
+            Err(failure) if failure.remedy() != Some(Remedy::FindAgain) => Err(failure),
+            Ok(()) | Err(_) => Ok(outcome),
+        }
     }
 
     fn try_wrapping(
@@ -297,7 +317,7 @@ fn weakened(attribute: AttributeType, value: bool) -> Attribute {
     }
 }
 
-/// How many bytes of a private part are not zero. The value itself goes no further.
+/// How long a private part is; 0 if it is all zeros. The value itself goes no further.
 fn significant_bytes(attribute: &Attribute) -> usize {
     match attribute {
         Attribute::Value(bytes)
@@ -306,7 +326,11 @@ fn significant_bytes(attribute: &Attribute) -> usize {
         | Attribute::Prime2(bytes)
         | Attribute::Exponent1(bytes)
         | Attribute::Exponent2(bytes)
-        | Attribute::Coefficient(bytes) => bytes.iter().filter(|byte| **byte != 0).count(),
+        | Attribute::Coefficient(bytes)
+            if bytes.iter().any(|byte| *byte != 0) =>
+        {
+            bytes.len()
+        }
         _ => 0,
     }
 }
