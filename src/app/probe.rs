@@ -60,8 +60,8 @@ impl App {
         if standing.admits(&info) { Ok(()) } else { Err(leaks(token.name(), &standing.verdict)) }
     }
 
-    /// Probes key kinds of a token, each as far as it gets. A leak counts against the token from then on,
-    /// whoever asked for the probe.
+    /// Probes key kinds of a token, each as far as it gets. What is found about a kind takes the place of
+    /// what was known of it: a leak counts against the token from then on, whoever asked for the probe.
     ///
     /// # Errors
     /// No such token, or it is not up, or it was lost in the act.
@@ -72,16 +72,17 @@ impl App {
         kinds: Option<Vec<KeyKind>>,
     ) -> Result<(TokenInfo, Vec<KindProbe>), Error> {
         let token = self.0.hsm.token(token).ok_or_else(|| Error::not_found("token", token))?;
+        // So that there is a verdict on what the token has to withstand, whatever is asked for here.
+        match self.admit(&token).await {
+            Err(error) if error.code() != LEAKS => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
         let TokenStatus::Up { info, .. } = token.status() else { return Err(not_up(&token)) };
         let kinds = kinds.unwrap_or_else(|| token.kinds().to_vec());
         let probes = self.probe_kinds(&token, &kinds).await?;
-        let needed = cheapest_of_each_type(&info.algorithms);
-        let is_complete = needed.iter().all(|kind| kinds.contains(kind));
-        if is_complete || probes.iter().any(|probe| probe.leaks().next().is_some()) {
-            let standing = self.conclude(Actor::Principal(principal), &token, &info, &probes).await?;
-            self.0.health.stands(token.name(), standing);
-            self.look_again();
-        }
+        let standing = self.conclude(Actor::Principal(principal), &token, &info, &probes).await?;
+        self.0.health.stands(token.name(), standing);
+        self.look_again();
         Ok(((*info).clone(), probes))
     }
 
@@ -159,8 +160,11 @@ impl App {
     /// The index cannot be read.
     pub async fn standing(&self, token: &str) -> Result<Option<Standing>, Error> {
         let name = token.to_owned();
-        let found: Result<_, Error> =
-            self.0.store.read(move |view| Ok((view.token_verdict(&name)?, view.token_acceptance(&name)?))).await;
+        let found: Result<_, Error> = self
+            .0
+            .store
+            .read(move |view| Ok((view.token_verdict(&name)?, view.token_acceptance(&name)?)))
+            .await;
         let (verdict, acceptance) = found?;
         Ok(verdict.map(|verdict| Standing::new(verdict, acceptance)))
     }
@@ -207,7 +211,6 @@ impl App {
     async fn probe_kinds(&self, token: &Token, kinds: &[KeyKind]) -> Result<Vec<KindProbe>, Error> {
         let mut probes = Vec::new();
         for kind in kinds {
-            super::failpoint::reached("probe-before");
             probes.push(token.probe(*kind).await?);
         }
         Ok(probes)
@@ -222,15 +225,21 @@ impl App {
         probes: &[KindProbe],
     ) -> Result<Standing, Error> {
         let (name, now) = (token.name().to_owned(), self.now());
-        let verdict = Verdict { at: now, binding: info.binding(), leaks: leaks_of(probes) };
-        if !verdict.passed() {
-            tracing::error!(token = name, leaks = verdict.told(), "the token lets keys out");
-        }
-        let action = if verdict.passed() { "token.probes-passed" } else { "token.probes-failed" };
-        let detail = json!({ "binding": verdict.binding, "leaks": verdict.leaks, "attacks": summary(probes) });
-        self.0
+        let (binding, found, attacks) = (info.binding(), leaks_of(probes), summary(probes));
+        let probed: Vec<_> =
+            probes.iter().filter(|probe| probe.failure.is_none()).map(|probe| probe.kind).collect();
+        let concluded: Result<Standing, Error> = self
+            .0
             .store
             .write(move |tx| {
+                let known = tx.token_verdict(&name)?.filter(|known| known.binding == binding);
+                let mut leaks = known.map_or_else(Vec::new, |known| known.leaks);
+                leaks.retain(|leak| !probed.contains(&leak.kind));
+                leaks.extend(found);
+                let verdict = Verdict { at: now, binding, leaks };
+                let action = if verdict.passed() { "token.probes-passed" } else { "token.probes-failed" };
+                let detail =
+                    json!({ "binding": verdict.binding, "leaks": verdict.leaks, "attacks": attacks });
                 tx.put_token_verdict(&name, &verdict)?;
                 audit(tx, &actor, now, action, &name, detail)?;
                 let acceptance = tx.token_acceptance(&name)?;
@@ -240,7 +249,12 @@ impl App {
                 }
                 Ok(Standing::new(verdict, acceptance))
             })
-            .await
+            .await;
+        let standing = concluded?;
+        if !standing.verdict.passed() {
+            tracing::error!(token = token.name(), leaks = standing.verdict.told(), "the token lets keys out");
+        }
+        Ok(standing)
     }
 }
 

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn an_acceptance_is_for_one_module_and_for_the_leaks_that_were_known() {
-        let verdict = |module, leaks| Verdict { at: Timestamp::from_millis(1), binding: binding(module), leaks };
+        let verdict =
+            |module, leaks| Verdict { at: Timestamp::from_millis(1), binding: binding(module), leaks };
         let known = leak("C_WrapKey", "returned the key (137 bytes)");
         assert!(acceptance().covers(&verdict("aa", vec![known.clone()])));
         assert!(!acceptance().covers(&verdict("bb", vec![known.clone()])), "another module");

@@ -83,9 +83,17 @@ pub enum Outcome {
 pub(super) struct Probed {
     pub(super) key: GeneratedKey,
     pub(super) generated_in: Duration,
-    pub(super) signatures: Vec<(Scheme, Duration, Result<Vec<u8>, String>)>,
+    pub(super) signatures: Vec<Signed>,
     pub(super) attacks: Vec<Attack>,
     pub(super) destroyed_in: Duration,
+}
+
+/// A signature that is not verified yet, or why there is none.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Signed {
+    pub(super) scheme: Scheme,
+    pub(super) signed_in: Duration,
+    pub(super) signature: Result<Vec<u8>, String>,
 }
 
 impl Token {
@@ -154,7 +162,7 @@ fn cost(kind: KeyKind) -> usize {
 /// The signatures are verified on this side: by code that shares nothing with the module.
 fn judged(kind: KeyKind, probed: Probed) -> KindProbe {
     let Probed { key, generated_in, signatures, attacks, destroyed_in } = probed;
-    let signatures = signatures.into_iter().map(|(scheme, signed_in, signature)| SignatureProbe {
+    let signatures = signatures.into_iter().map(|Signed { scheme, signed_in, signature }| SignatureProbe {
         scheme,
         signed_in,
         failure: match signature {

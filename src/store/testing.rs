@@ -134,7 +134,10 @@ pub(super) fn key(n: u64) -> Key {
         state: KeyState::Present,
         spki: n.to_be_bytes().to_vec(),
         attributes: KeyAttributes { sensitive: Some(true), extractable: Some(false), ..Default::default() },
-        evidence: Evidence { level: EvidenceLevel::E0, warning: n.is_multiple_of(2).then(|| "it leaks".into()) },
+        evidence: Evidence {
+            level: EvidenceLevel::E0,
+            warning: n.is_multiple_of(2).then(|| "it leaks".into()),
+        },
         created_at: at(n),
     }
 }

@@ -74,6 +74,9 @@ const CLOCK_READINGS: &[&str] = &["now", "now_utc", "now_v7"];
 
 const UNFINISHED: &[&str] = &["todo", "unimplemented", "dbg"];
 
+/// The one file that may say `unsafe`; docs/adr/0014.
+const UNSAFE: &str = "src/hsm/worker/init_args.rs";
+
 const MAX_LINES: usize = 600;
 
 const TOP_LEVEL: &[&str] =
@@ -103,6 +106,11 @@ fn modules_say_what_they_are_for() {
 #[test]
 fn nothing_is_left_unfinished() {
     assert_clean("src", unfinished);
+}
+
+#[test]
+fn unsafe_code_is_in_one_place() {
+    assert_clean("src", unsafe_code);
 }
 
 #[test]
@@ -199,6 +207,11 @@ fn unfinished(source: &Source) -> Vec<String> {
         .filter(|(name, _)| UNFINISHED.contains(&name.as_str()))
         .map(|(name, line)| format!("{}:{line}: {name}! is left over", source.file))
         .collect()
+}
+
+fn unsafe_code(source: &Source) -> Vec<String> {
+    let lines = if source.file == UNSAFE { Vec::new() } else { source.uses_of("unsafe") };
+    lines.into_iter().map(|line| format!("{}:{line}: only {UNSAFE} may be unsafe", source.file)).collect()
 }
 
 /// The entries at the top of the repository that nobody agreed on; dot files are free.
@@ -348,6 +361,14 @@ fn unfinished_code_is_found() {
     }
     let harmless = "// todo!()\nfn todo() { assert!(\"dbg!\" != \"\") }";
     assert_eq!(complaints(unfinished, "src/a.rs", harmless), Vec::<String>::new());
+}
+
+#[test]
+fn unsafe_code_elsewhere_is_found() {
+    let text = "//! Not unsafe.\nfn f() {\n    unsafe { g() }\n}";
+    let complaint = format!("src/a.rs:3: only {UNSAFE} may be unsafe");
+    assert_eq!(complaints(unsafe_code, "src/a.rs", text), [complaint]);
+    assert_eq!(complaints(unsafe_code, UNSAFE, text), Vec::<String>::new());
 }
 
 #[test]

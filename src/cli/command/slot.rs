@@ -44,7 +44,10 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn configured<'a>(config: &'a Config, name: Option<&str>) -> Result<(&'a str, &'a TokenConfig), Failure> {
+pub(super) fn configured<'a>(
+    config: &'a Config,
+    name: Option<&str>,
+) -> Result<(&'a str, &'a TokenConfig), Failure> {
     let known = || config.tokens.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     let Some(name) = name.or(config.default_token.as_deref()) else {
         return Err(Failure::Refused(format!("say which with --token; there are {}", known())));

@@ -22,7 +22,8 @@ pub fn run(config: &Path, token: Token, report: &Report) -> Result<(), Failure> 
         Token::List => report.print(&tokens(&config)?, |tokens| rows(&tokens.items)),
         Token::Show { name } => {
             let found = tokens(&config)?.items.into_iter().find(|token| token.name == name);
-            let unknown = || Failure::Refused(format!("there is no token `{name}`; see `strongroom token list`"));
+            let unknown =
+                || Failure::Refused(format!("there is no token `{name}`; see `strongroom token list`"));
             report.print(&found.ok_or_else(unknown)?, facts_of)
         }
         Token::Probe { token, kinds } => {
@@ -148,7 +149,8 @@ fn facts_of(token: &api::Token) -> String {
     let info = token.info.as_ref();
     let probe = token.probe.as_ref();
     let leaks = probe.map(|probe| {
-        let leaks = probe.leaks.iter().map(|leak| format!("{} {} of kind {}", leak.call, leak.what, leak.kind));
+        let leaks =
+            probe.leaks.iter().map(|leak| format!("{} {} of kind {}", leak.call, leak.what, leak.kind));
         leaks.collect::<Vec<_>>().join("; ")
     });
     facts([
@@ -190,7 +192,9 @@ fn told(probe: &api::Probe) -> String {
         }),
     );
     let violations: String = (probe.kinds.iter().filter(|kind| !kind.violations.is_empty()))
-        .map(|kind| format!("{} is read back otherwise than asked: {}\n", kind.kind, kind.violations.join("; ")))
+        .map(|kind| {
+            format!("{} is read back otherwise than asked: {}\n", kind.kind, kind.violations.join("; "))
+        })
         .collect();
     let verdict = if probe.leaks { "The token LETS KEYS OUT." } else { "No key came out." };
     format!("{binding}\n{signatures}\n{negative}\n{violations}{verdict}\n")

@@ -63,7 +63,12 @@ impl From<CryptokiError> for Fault {
 
 impl Fault {
     fn told(kind: Kind, error: &CryptokiError) -> Self {
-        Self { remedy: Remedy::Tell(kind), text: error.to_string(), may_have_acted: false, guards_the_key: false }
+        Self {
+            remedy: Remedy::Tell(kind),
+            text: error.to_string(),
+            may_have_acted: false,
+            guards_the_key: false,
+        }
     }
 
     /// The return code alone.
@@ -181,7 +186,8 @@ fn remedy(function: Function, code: RvError) -> Remedy {
         // C_Initialize with CKF_OS_LOCKING_OK only.
         RvError::NeedToCreateThreads | RvError::CantLock => Remedy::Tell(Kind::Misconfigured),
 
-        // Codes of functions that strongroom never calls, or that cryptoki handles itself.
+        // Codes of functions that only the probes call, which look at the code, or that nobody calls, or
+        // that cryptoki handles itself.
         RvError::NoEvent
         | RvError::BufferTooSmall
         | RvError::EncryptedDataInvalid

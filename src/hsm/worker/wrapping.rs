@@ -14,8 +14,7 @@ use cryptoki::slot::Slot;
 const AES_KEY: u64 = 32;
 
 /// An RSA modulus of 2048 bits whose private key was thrown away: what it may wrap is a throw-away key.
-const MODULUS: &str =
-    "d948586fbeee1883b685b9a56e57f11da8d82326258d1f810192493bc3ea470da70f93aa988d884e40842e53485ae6c0\
+const MODULUS: &str = "d948586fbeee1883b685b9a56e57f11da8d82326258d1f810192493bc3ea470da70f93aa988d884e40842e53485ae6c0\
      bbccc18ac7116b736687cac109c36d9e4d50b2a40756a265be6c8adbd4548c3f7536d9866dec09a9ed7693e0568c2b31\
      4f68cec96a923a50b1b0cecb3635665685a9b13c55c16c128faff72c8e8a45c28443ebf02287c166328fd1d4bb3cf3bf\
      33a9f6625815a5f07c766bd09733f5455975dba3ed36127bd0ad497cba509b6f7eff05456e6e89cfaa1eeb696ed9e428\
@@ -116,7 +115,9 @@ fn key_for(mechanism: MechanismType) -> Option<WrappingKey> {
         | MechanismType::AES_CBC_PAD
         | MechanismType::AES_ECB
         | MechanismType::AES_GCM => Some(WrappingKey::Aes),
-        MechanismType::DES_CBC | MechanismType::DES_CBC_PAD | MechanismType::DES_ECB => Some(WrappingKey::Des),
+        MechanismType::DES_CBC | MechanismType::DES_CBC_PAD | MechanismType::DES_ECB => {
+            Some(WrappingKey::Des)
+        }
         MechanismType::DES3_CBC | MechanismType::DES3_CBC_PAD | MechanismType::DES3_ECB => {
             Some(WrappingKey::Des3)
         }

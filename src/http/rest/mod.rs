@@ -7,8 +7,8 @@ mod convert;
 mod csrs;
 mod keys;
 mod prefer;
-mod problem;
 mod probes;
+mod problem;
 mod tokens;
 
 // The command line shows a probe of its own as the service would.

@@ -3,10 +3,9 @@
 use std::{mem, slice};
 
 use cryptoki_sys::{
-    CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_BBOOL, CK_BYTE_PTR, CK_MECHANISM_TYPE_PTR, CK_OBJECT_HANDLE,
-    CK_OBJECT_HANDLE_PTR, CK_RV,
-    CK_ULONG, CK_ULONG_PTR, CK_UNAVAILABLE_INFORMATION, CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID,
-    CKR_BUFFER_TOO_SMALL, CKR_OK,
+    CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_BBOOL, CK_BYTE_PTR, CK_MECHANISM_TYPE_PTR,
+    CK_OBJECT_HANDLE, CK_OBJECT_HANDLE_PTR, CK_RV, CK_ULONG, CK_ULONG_PTR, CK_UNAVAILABLE_INFORMATION,
+    CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_BUFFER_TOO_SMALL, CKR_OK,
 };
 
 use crate::pretence;
@@ -192,7 +191,8 @@ unsafe fn set_bytes(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> bool {
 unsafe fn reveal(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> bool {
     if !attribute.pValue.is_null() {
         // SAFETY: the caller's room, as promised above.
-        unsafe { slice::from_raw_parts_mut(attribute.pValue.cast::<u8>(), value.len()) }.copy_from_slice(value);
+        unsafe { slice::from_raw_parts_mut(attribute.pValue.cast::<u8>(), value.len()) }
+            .copy_from_slice(value);
     }
     mem::replace(&mut attribute.ulValueLen, value.len() as CK_ULONG) == CK_UNAVAILABLE_INFORMATION
 }

@@ -4,7 +4,9 @@
 use std::slice;
 use std::sync::{Mutex, PoisonError};
 
-use cryptoki_sys::{CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CK_RV, CKR_OBJECT_HANDLE_INVALID, CKR_OK};
+use cryptoki_sys::{
+    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CK_RV, CKR_OBJECT_HANDLE_INVALID, CKR_OK,
+};
 
 /// Set in the handle of a copy that was never made: the real module has no such handle.
 const COPY: CK_OBJECT_HANDLE = 1 << 40;
@@ -42,7 +44,8 @@ pub unsafe fn apply(object: CK_OBJECT_HANDLE, template: &mut [CK_ATTRIBUTE], rv:
                 continue;
             }
             // SAFETY: the caller has room for so many bytes.
-            unsafe { slice::from_raw_parts_mut(attribute.pValue.cast::<u8>(), value.len()) }.copy_from_slice(value);
+            unsafe { slice::from_raw_parts_mut(attribute.pValue.cast::<u8>(), value.len()) }
+                .copy_from_slice(value);
             if *rv == CKR_OBJECT_HANDLE_INVALID {
                 *rv = CKR_OK;
             }

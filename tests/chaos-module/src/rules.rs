@@ -94,7 +94,9 @@ impl Alteration {
         match self {
             Self::None => &["C_GetSlotList", "C_FindObjects"],
             Self::Hide(_) => &["C_GetMechanismList"],
-            Self::SetBool(..) | Self::SetBytes(..) | Self::Drop(_) | Self::Reveal(..) => &["C_GetAttributeValue"],
+            Self::SetBool(..) | Self::SetBytes(..) | Self::Drop(_) | Self::Reveal(..) => {
+                &["C_GetAttributeValue"]
+            }
             Self::Wrapped(_) => &["C_WrapKey"],
             Self::Weaken => &["C_SetAttributeValue", "C_CopyObject"],
             Self::FlipBit => &["C_Sign"],
@@ -193,9 +195,9 @@ fn action(word: &str) -> Result<Action, String> {
             Alteration::SetBytes(attribute, value) => Alter(Alteration::Reveal(attribute, value)),
             other => Alter(other),
         },
-        ("wrapped", Some(value)) => Alter(Alteration::Wrapped(hexadecimal(value).ok_or_else(|| {
-            format!("hexadecimal expected, not `{value}`")
-        })?)),
+        ("wrapped", Some(value)) => Alter(Alteration::Wrapped(
+            hexadecimal(value).ok_or_else(|| format!("hexadecimal expected, not `{value}`"))?,
+        )),
         ("weaken", None) => Alter(Alteration::Weaken),
         ("flip-bit", None) => Alter(Alteration::FlipBit),
         _ => {

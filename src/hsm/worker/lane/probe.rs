@@ -1,7 +1,7 @@
 //! The probe of one key kind: a throw-away key is made, signs, is attacked and destroyed, all in one
 //! call of the mutation lane, so that nobody else sees the key.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cryptoki::mechanism::MechanismType;
 use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectHandle};
@@ -10,7 +10,7 @@ use cryptoki::session::Session;
 use super::{Effect, Lane};
 use crate::domain::algorithm::{KeyKind, KeyMaterial, Scheme};
 use crate::hsm::error::Kind;
-use crate::hsm::probe::{Attack, Outcome, PROBE_ID, PROBE_LABEL, Probed};
+use crate::hsm::probe::{Attack, Outcome, PROBE_ID, PROBE_LABEL, Probed, Signed};
 use crate::hsm::protocol::{Answer, Class};
 use crate::hsm::worker::fault::Remedy;
 use crate::hsm::worker::objects::Pair;
@@ -57,12 +57,7 @@ impl Lane {
         Ok(Answer::Probed(Box::new(probed)))
     }
 
-    fn probe_signature(
-        &mut self,
-        id: u64,
-        scheme: Scheme,
-        message: &[u8],
-    ) -> Result<(Scheme, Duration, Result<Vec<u8>, String>), Failure> {
+    fn probe_signature(&mut self, id: u64, scheme: Scheme, message: &[u8]) -> Result<Signed, Failure> {
         let started = Instant::now();
         let signature = self.sign(id, PROBE_ID, scheme, message.to_vec());
         let signed_in = started.elapsed();
@@ -75,7 +70,7 @@ impl Lane {
             }
             Err(failure) => return Err(failure),
         };
-        Ok((scheme, signed_in, signature))
+        Ok(Signed { scheme, signed_in, signature })
     }
 
     fn attack(&mut self, id: u64, kind: KeyKind, pair: Pair) -> Result<Vec<Attack>, Failure> {
@@ -111,7 +106,8 @@ impl Lane {
             ),
         });
         // A key that was gone meanwhile has withstood nothing.
-        self.session.call(id, Class::Other, |session| session.get_attributes(key, &[AttributeType::Class]))?;
+        self.session
+            .call(id, Class::Other, |session| session.get_attributes(key, &[AttributeType::Class]))?;
         // Last, since NSS 3.87 replaces a key by its copy (measured).
         for (name, attribute, weak) in GUARDS {
             let outcome = match self.try_copying(id, key, name, attribute, weak, None) {
