@@ -101,6 +101,7 @@ pub fn token_spec(name: &str, token: &TokenConfig) -> TokenSpec {
         name: name.to_owned(),
         profile: token.profile.clone(),
         module: token.module.clone(),
+        init_args: token.init_args.clone(),
         selector: Selector { label: token.label.clone(), serial: token.serial.clone() },
         pin_file: token.pin_file.clone(),
         env: token.env.clone(),

@@ -4,6 +4,7 @@
 //! here; the server turns them into domain types and tells which field is wrong.
 
 mod extensions;
+mod probe;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 pub use extensions::{
     BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
     SubjectKeyIdentifier,
+};
+pub use probe::{
+    AcceptLeaks, Acceptance, Leak, NegativeProbe, Probe, ProbeKinds, ProbedKind, ProbedSignature, Standing,
 };
 pub use secret::Secret;
 
@@ -200,6 +204,10 @@ pub struct Evidence {
     pub level: String,
     /// The level in a sentence.
     pub meaning: String,
+    /// The token lets keys out, and an operator accepted that: by which calls, who, when and why. A key
+    /// that was made then says so for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// A page of signing requests.
@@ -232,6 +240,9 @@ pub struct CsrSummary {
     pub key: Option<String>,
     /// Evidence level of the token: `E0`, `E1`.
     pub evidence: String,
+    /// As `evidence.warning` in a single answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence_warning: Option<String>,
 }
 
 /// Query of `GET /csrs`.
@@ -376,7 +387,7 @@ pub struct Token {
     pub name: String,
     /// `starting`, `up`, `down` or `stopped`.
     pub status: String,
-    /// Whether it may be used: up, its sentinel signed, the journal reconciled.
+    /// Whether it may be used: up, probed, its sentinel signed, the journal reconciled.
     pub ready: bool,
     /// Why it is down or not ready.
     pub problem: Option<String>,
@@ -391,6 +402,8 @@ pub struct Token {
     /// Keys that it may have, where the configuration says so; then further creates are answered 503
     /// `hsm.full`.
     pub capacity: Option<usize>,
+    /// What the negative probes found, once it was probed.
+    pub probe: Option<Standing>,
     /// What the statement that its keys cannot leave rests on.
     pub evidence: Evidence,
 }
@@ -412,6 +425,8 @@ pub struct TokenInfo {
     pub library: String,
     /// Path of the module.
     pub module: String,
+    /// SHA-256 of the module's file in hexadecimal.
+    pub module_sha256: String,
     /// Key kinds that it offers here.
     pub kinds: Vec<String>,
     /// Parallel sessions.

@@ -77,7 +77,8 @@ impl App {
     /// has it done by its reconciliation.
     pub(super) async fn settle_certificate_soon(&self, key: Handle, token: &str) {
         let Some(token) = self.configured_token(token) else { return };
-        if !matches!(token.status(), TokenStatus::Up { .. }) || !self.health(token.name()).is_ready() {
+        let TokenStatus::Up { info, .. } = token.status() else { return };
+        if !self.health(token.name()).is_ready(&info) {
             return;
         }
         let app = self.clone();

@@ -6,13 +6,12 @@
 use serde_json::json;
 
 use super::certificate_objects::intend_certificate;
-use super::tokens::evidence;
 use super::transition::transition;
 use super::watch::TokenHealth;
 use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::id::Handle;
-use crate::domain::key::{EvidenceLevel, Key, KeyState, Purpose};
+use crate::domain::key::{Evidence, Key, KeyState, Purpose};
 use crate::domain::signing_request::{Command, KeySource, SigningRequest};
 use crate::store::{Page, Tx};
 
@@ -43,11 +42,11 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::NotFound`], or the index cannot be read.
-    pub async fn evidence_of(&self, request: Handle) -> Result<EvidenceLevel, Error> {
+    pub async fn evidence_of(&self, request: Handle) -> Result<Evidence, Error> {
         let request = self.signing_request(request).await?;
         match request.key {
-            Some(key) => Ok(self.key(key).await?.evidence),
-            None => Ok(self.configured_token(&request.token).as_ref().map_or(EvidenceLevel::E0, evidence)),
+            Some(key) => Ok(self.evidence_of_key(&self.key(key).await?)),
+            None => Ok(self.evidence_on(&request.token)),
         }
     }
 
@@ -158,7 +157,7 @@ impl App {
         if destroyed.private == 0 && key.purpose != Purpose::Sentinel {
             // "Not there" counts only from a token whose sentinel signs: one that lost its storage
             // says so of every key. Else the reconciler asks again.
-            self.challenge(&token).await?;
+            self.examine(&token).await?;
         }
         let (handle, now) = (key.handle, self.now());
         let detail = json!({

@@ -5,6 +5,7 @@
 //! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
 //! - [`keys`]: what becomes of keys
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
+//! - [`probe`]: whether a token may be used at all
 //! - [`watch`]: the sentinel key, readiness, and when to reconcile
 //!
 //! It knows nothing of HTTP or the command line.
@@ -15,6 +16,7 @@ pub mod failpoint;
 pub mod idempotency;
 pub mod keys;
 pub mod marry;
+pub mod probe;
 pub mod produce;
 pub mod reconcile;
 mod system;
@@ -33,7 +35,7 @@ use crate::domain::id::{Handle, KeyId};
 use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
-pub use crate::hsm::{SlotInfo, Token, TokenInfo, TokenStatus};
+pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
 pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter};
 use idempotency::InFlight;
 use produce::Drivers;
@@ -56,6 +58,8 @@ struct Parts {
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
+    /// Changes when the watch over the tokens should look again at once.
+    attention: tokio::sync::watch::Sender<()>,
 }
 
 impl App {
@@ -80,7 +84,13 @@ impl App {
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),
+            attention: tokio::sync::watch::Sender::new(()),
         }))
+    }
+
+    /// Has the watch over the tokens look again at once.
+    fn look_again(&self) {
+        self.0.attention.send_replace(());
     }
 
     fn now(&self) -> Timestamp {

@@ -13,6 +13,7 @@
 //! | key row, no object | `missing`, reported, never deleted |
 //! | object with our installation's id, no row | `recovered` (an older database was restored) |
 //! | certificate that is not beside its key and shall be, or is and shall not | written, removed |
+//! | object of a throw-away key | destroyed: a probe was killed |
 //! | object without an id | counted as nameless; only an operator may destroy it |
 //! | any other object | counted as foreign; never touched |
 
@@ -23,7 +24,6 @@ use serde_json::json;
 
 use super::certificate_objects::FoundCertificates;
 use super::keys::key_event;
-use super::tokens::evidence;
 use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::clock::Timestamp;
@@ -121,6 +121,9 @@ impl App {
         let mut report = Report { objects: objects.len(), ..Report::default() };
         let found = self.sort(&objects, &mut report);
 
+        if report.destroyed > 0 {
+            self.destroy_leftover(token, hsm::PROBE_ID).await?;
+        }
         self.finish_destructions(token, &known).await?;
         self.settle_attempts(token).await?;
         self.continue_generated(token).await?;
@@ -158,6 +161,8 @@ impl App {
                 Some(id) if id.installation() == installation => {
                     ours.entry(id).or_default().add(object);
                 }
+                // Of a probe that was killed: nothing else ever has that id.
+                Some(id) if id == hsm::PROBE_ID => report.destroyed += 1,
                 _ if object.id.is_empty() && object.label.is_empty() => report.nameless += 1,
                 _ => report.foreign += 1,
             }
@@ -323,7 +328,7 @@ impl App {
             state: KeyState::Recovered,
             spki: made.spki,
             attributes: made.attributes,
-            evidence: evidence(token),
+            evidence: self.evidence_on(token.name()),
             created_at: now,
         };
         tracing::warn!(token = token.name(), key = %key.handle, %id, "recovered a key that the index did not know");

@@ -37,6 +37,9 @@ pub enum Command {
     /// Look at the slots of a module and make tokens.
     #[command(subcommand)]
     Slot(Slot),
+    /// Look at tokens and try what they can do.
+    #[command(subcommand)]
+    Token(Token),
     /// Make, find and finish certificate signing requests.
     #[command(subcommand)]
     Csr(Csr),
@@ -88,6 +91,39 @@ pub struct Pins {
     /// Open file descriptor to read the security officer's PIN from.
     #[arg(long)]
     pub so_pin_fd: Option<u32>,
+}
+
+/// `token`
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// List the configured tokens: whether they are ready, and whether they leak.
+    List,
+    /// Show a token.
+    Show {
+        /// Its name in the configuration.
+        name: String,
+    },
+    /// Try what a token can do: make a throw-away key of each kind, sign, try to get it out, destroy it.
+    #[command(after_help = "Exit code 2 when a key comes out. Without a running service it works by itself.")]
+    Probe {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Only these key kinds, separated by commas.
+        #[arg(long, value_delimiter = ',')]
+        kinds: Vec<String>,
+    },
+    /// Let a token in although it lets keys out, or take that back. Every answer then says so.
+    Accept {
+        /// Its name in the configuration.
+        name: String,
+        /// Why that is good enough.
+        #[arg(long, required_unless_present = "withdraw", conflicts_with = "withdraw")]
+        reason: Option<String>,
+        /// Take it back.
+        #[arg(long)]
+        withdraw: bool,
+    },
 }
 
 /// `csr`

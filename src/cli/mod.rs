@@ -23,6 +23,7 @@ pub fn run() -> ExitCode {
         Command::Serve => command::serve::run(&args.config),
         Command::CheckConfig => command::check_config::run(&args.config, &report),
         Command::Slot(slot) => command::slot::run(&args.config, slot, &report),
+        Command::Token(token) => command::token::run(&args.config, token, &report),
         Command::Csr(csr) => command::csr::run(&args.config, csr, &report),
         Command::Key(key) => command::key::run(&args.config, key, &report),
         Command::Template(template) => command::template::run(template, &report),

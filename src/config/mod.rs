@@ -63,6 +63,8 @@ pub struct TokenConfig {
     pub profile: Profile,
     /// The module, when it is not where the profile says.
     pub module: Option<PathBuf>,
+    /// String for C_Initialize, when not as the profile says.
+    pub init_args: Option<String>,
     /// CK_TOKEN_INFO.label, without padding.
     pub label: Option<String>,
     /// CK_TOKEN_INFO.serialNumber, without padding.
@@ -232,6 +234,7 @@ impl TokenConfig {
         Ok(Self {
             profile,
             module: spec.module.map(|path| base.join(path)),
+            init_args: spec.init_args,
             label: spec.label,
             serial: spec.serial,
             pin_file: base.join(spec.pin_file),

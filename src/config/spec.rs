@@ -102,6 +102,8 @@ pub struct TokenSpec {
     pub profile: String,
     /// The module's path; overrides the profile.
     pub module: Option<PathBuf>,
+    /// String for C_Initialize; overrides the profile.
+    pub init_args: Option<String>,
     /// Label of the token.
     pub label: Option<String>,
     /// Serial number of the token.

@@ -20,6 +20,7 @@ pub mod name;
 mod named;
 mod pem;
 pub mod policy;
+pub mod probe;
 pub mod san;
 pub mod signing_request;
 pub mod template;

@@ -11,6 +11,7 @@
 
 mod error;
 mod model;
+mod probe;
 pub mod profile;
 mod protocol;
 mod supervisor;
@@ -30,6 +31,7 @@ pub use self::model::{
     CertificateChange, CertificateObject, Destroyed, GeneratedKey, ObjectClass, SlotInfo, SlotToken,
     TokenInfo, TokenObject, TokenStatus, key_uri,
 };
+pub use self::probe::{Attack, KindProbe, Outcome, PROBE_ID, SignatureProbe, cheapest_of_each_type};
 pub use self::profile::Profile;
 use self::protocol::{Answer, Call, Pin, Purpose};
 use self::supervisor::{Control, Request, Supervisor};
@@ -58,6 +60,7 @@ pub struct Hsm {
 #[derive(Clone)]
 pub struct Token {
     name: Arc<str>,
+    kinds: Arc<[KeyKind]>,
     calls: mpsc::UnboundedSender<Request>,
     control: mpsc::UnboundedSender<Control>,
     status: watch::Receiver<TokenStatus>,
@@ -74,6 +77,8 @@ pub struct TokenSpec {
     pub profile: Profile,
     /// The module, if not where the profile says.
     pub module: Option<PathBuf>,
+    /// String for C_Initialize, if not the profile's.
+    pub init_args: Option<String>,
     /// Which token of the module.
     pub selector: Selector,
     /// File with the user PIN, readable by its owner only; only the worker reads it.
@@ -148,9 +153,11 @@ impl Token {
         let (control, controlled) = mpsc::unbounded_channel();
         let (status, watched) = watch::channel(TokenStatus::Starting);
         let name = Arc::from(spec.name.as_str());
+        let kinds = Arc::from(spec.profile.keys.as_slice());
         tokio::spawn(Supervisor::new(spec, options, incoming, controlled, status).run());
         Self {
             name,
+            kinds,
             calls,
             control,
             status: watched,
@@ -164,9 +171,30 @@ impl Token {
         &self.name
     }
 
+    /// The key kinds that its profile offers; the token may lack some ([`TokenInfo::algorithms`]).
+    pub fn kinds(&self) -> &[KeyKind] {
+        &self.kinds
+    }
+
     /// Where the token is now.
     pub fn status(&self) -> TokenStatus {
         self.status.borrow().clone()
+    }
+
+    /// Waits until the token is up.
+    ///
+    /// # Errors
+    /// What keeps it down.
+    pub async fn until_up(&self) -> Result<TokenInfo, Error> {
+        let mut status = self.status.clone();
+        let settled = status.wait_for(|status| !matches!(status, TokenStatus::Starting)).await;
+        match settled.as_deref() {
+            Ok(TokenStatus::Up { info, .. }) => Ok((**info).clone()),
+            Ok(TokenStatus::Down { error, .. }) => Err(error.clone()),
+            Ok(TokenStatus::Starting | TokenStatus::Stopped) | Err(_) => {
+                Err(Error::new(Kind::Unavailable, "strongroom is shutting down"))
+            }
+        }
     }
 
     /// A receiver of every change of [`Token::status`].

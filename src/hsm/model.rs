@@ -11,6 +11,7 @@ use super::error::Error;
 use crate::domain::algorithm::KeyKind;
 use crate::domain::id::KeyId;
 use crate::domain::key::{EvidenceLevel, KeyAttributes};
+use crate::domain::probe::Binding;
 
 /// Where a token is.
 ///
@@ -62,6 +63,8 @@ pub struct TokenInfo {
     pub library_version: String,
     /// The module that was loaded.
     pub module: PathBuf,
+    /// SHA-256 of its file in hexadecimal, taken when it was loaded.
+    pub module_sha256: String,
     /// Key kinds it can make and sign with: the profile's that C_GetMechanismList agrees to.
     pub algorithms: Vec<KeyKind>,
     /// What the statement "keys cannot leave" rests on.
@@ -73,6 +76,16 @@ pub struct TokenInfo {
 }
 
 impl TokenInfo {
+    /// What a verdict of the negative probes holds for.
+    pub fn binding(&self) -> Binding {
+        Binding {
+            module_sha256: self.module_sha256.clone(),
+            library_version: self.library_version.clone(),
+            firmware: self.firmware.clone(),
+            serial: self.serial.clone(),
+        }
+    }
+
     /// The RFC 7512 URI of a private key on this token.
     pub fn key_uri(&self, id: KeyId, label: &str) -> String {
         key_uri(&self.label, &self.serial, id, label)

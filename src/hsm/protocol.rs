@@ -17,6 +17,7 @@ use super::error::{Error, Kind};
 use super::model::{
     CertificateChange, CertificateObject, Destroyed, GeneratedKey, SlotInfo, TokenInfo, TokenObject,
 };
+use super::probe::Probed;
 use super::profile::{Deadlines, Profile};
 use crate::domain::algorithm::{KeyKind, KeyMaterial, Scheme};
 use crate::domain::id::KeyId;
@@ -83,6 +84,8 @@ pub(super) struct Hello {
     pub(super) lock_dir: PathBuf,
     /// Modules, tried in order.
     pub(super) modules: Vec<PathBuf>,
+    /// pReserved of C_Initialize.
+    pub(super) init_args: Option<String>,
     /// What to do with the module.
     pub(super) purpose: Purpose,
 }
@@ -128,6 +131,8 @@ pub(super) enum Call {
     Destroy { id: KeyId },
     /// Write a certificate unless it is there, and remove those that it replaces.
     SetCertificate { id: KeyId, wanted: Option<CertificateObject>, obsolete: Vec<[u8; 32]> },
+    /// Make, use, attack and destroy a throw-away key.
+    Probe { kind: KeyKind, message: Vec<u8> },
     /// List every object.
     Inventory,
     /// List every slot.
@@ -138,7 +143,10 @@ impl Call {
     /// Whether it changes the token: such a call is never made twice.
     pub(super) fn is_mutation(&self) -> bool {
         match self {
-            Self::Generate { .. } | Self::Destroy { .. } | Self::SetCertificate { .. } => true,
+            Self::Generate { .. }
+            | Self::Destroy { .. }
+            | Self::SetCertificate { .. }
+            | Self::Probe { .. } => true,
             Self::ReadBack { .. } | Self::Sign { .. } | Self::Inventory | Self::Slots => false,
         }
     }
@@ -151,6 +159,9 @@ pub(super) enum Answer {
     Signature(Vec<u8>),
     Destroyed(Destroyed),
     CertificateChange(CertificateChange),
+    Probed(Box<Probed>),
+    /// Why the token cannot make a key to probe.
+    NotMade(String),
     Objects(Vec<TokenObject>),
     Slot(SlotInfo),
     Slots(Vec<SlotInfo>),

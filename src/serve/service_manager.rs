@@ -88,7 +88,9 @@ impl Tokens {
         let mut unknown = 0;
         for (name, health) in &tokens {
             let status = app.configured_token(name).map(|token| token.status());
-            if matches!(status, Some(TokenStatus::Up { .. })) && health.is_ready() {
+            if let Some(TokenStatus::Up { info, .. }) = &status
+                && health.is_ready(info)
+            {
                 continue;
             }
             waiting.push(name.as_str());

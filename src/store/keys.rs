@@ -4,7 +4,7 @@ use rusqlite::{Row, named_params};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::id::{Handle, KeyId};
-use crate::domain::key::{EvidenceLevel, Key, KeyState, Purpose};
+use crate::domain::key::{Evidence, Key, KeyState, Purpose};
 
 use super::columns::{Json, saturated};
 use super::error::Error;
@@ -34,8 +34,8 @@ impl View {
     }
 
     /// What the evidence of a key was worth when it was made.
-    pub fn evidence_of_key(&self, handle: Handle) -> Result<Option<EvidenceLevel>, Error> {
-        self.optional("SELECT evidence FROM keys WHERE handle = ?1", [handle], |row| row.get("evidence"))
+    pub fn evidence_of_key(&self, handle: Handle) -> Result<Option<Evidence>, Error> {
+        self.optional("SELECT evidence, evidence_warning FROM keys WHERE handle = ?1", [handle], evidence)
     }
 
     /// Every key that is or was on the token, in any state.
@@ -85,9 +85,9 @@ impl Tx {
         let spki_sha256: [u8; 32] = Sha256::digest(&key.spki).into();
         self.execute(
             "INSERT INTO keys (handle, id, token, kind, purpose, state, spki, spki_sha256, attributes,
-                               evidence, created_at)
+                               evidence, evidence_warning, created_at)
              VALUES (:handle, :id, :token, :kind, :purpose, :state, :spki, :spki_sha256, :attributes,
-                     :evidence, :created_at)",
+                     :evidence, :evidence_warning, :created_at)",
             named_params! {
                 ":handle": key.handle,
                 ":id": key.id,
@@ -98,7 +98,8 @@ impl Tx {
                 ":spki": key.spki,
                 ":spki_sha256": spki_sha256,
                 ":attributes": Json(&key.attributes),
-                ":evidence": key.evidence,
+                ":evidence": key.evidence.level,
+                ":evidence_warning": key.evidence.warning,
                 ":created_at": key.created_at,
             },
         )?;
@@ -122,9 +123,13 @@ fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
         state: row.get("state")?,
         spki: row.get("spki")?,
         attributes,
-        evidence: row.get("evidence")?,
+        evidence: evidence(row)?,
         created_at: row.get("created_at")?,
     })
+}
+
+fn evidence(row: &Row<'_>) -> rusqlite::Result<Evidence> {
+    Ok(Evidence { level: row.get("evidence")?, warning: row.get("evidence_warning")? })
 }
 
 #[cfg(test)]

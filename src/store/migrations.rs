@@ -8,6 +8,7 @@ use super::error::{Error, Kind};
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_renewals_and_certificate_objects.sql"),
+    include_str!("migrations/0003_token_probes.sql"),
 ];
 
 /// The version that this program knows.

@@ -37,6 +37,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod token_reports;
+mod token_verdicts;
 mod view;
 mod writer;
 

@@ -96,7 +96,7 @@ fn key(number: u64) -> Key {
         state: KeyState::Present,
         spki,
         attributes: KeyAttributes { local: proven, always_sensitive: proven, ..KeyAttributes::default() },
-        evidence: EvidenceLevel::E0,
+        evidence: EvidenceLevel::E0.into(),
         created_at: at(number),
     }
 }

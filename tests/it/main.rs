@@ -30,6 +30,7 @@ mod network_hsm;
 mod openapi;
 mod openssl;
 mod others;
+mod probes;
 mod redact;
 mod regressions;
 mod renewal;

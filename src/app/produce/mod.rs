@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::idempotency::IdempotencyKey;
-use super::watch::wait_until_usable;
+use super::watch::{wait_until_admitted, wait_until_usable};
 use super::{App, Error, Kind, Token, TokenInfo};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::audit::Actor;
@@ -126,6 +126,9 @@ impl App {
         let request = self.signing_request(handle).await?;
         match request.state {
             State::Intent | State::Generated => {
+                if let Some(token) = self.configured_token(&request.token) {
+                    wait_until_admitted(&self.0.health, &token).await?;
+                }
                 self.continue_unfinished(request.clone()).await?;
                 self.await_driver(request, wait).await
             }

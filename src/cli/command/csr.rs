@@ -243,6 +243,7 @@ fn text(csr: &api::Csr) -> String {
         ("certificate", csr.certificate_sha256.clone()),
         ("failure", csr.failure.clone()),
         ("evidence", Some(format!("{}: {}", csr.evidence.level, csr.evidence.meaning))),
+        ("WARNING", csr.evidence.warning.clone()),
     ]);
     format!("{facts}{}", csr.csr.as_deref().unwrap_or_default())
 }

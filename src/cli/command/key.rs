@@ -123,6 +123,7 @@ fn text(key: &api::Key) -> String {
         ("spki sha256", Some(key.spki_sha256.clone())),
         ("attributes", Some(attributes.join(" "))),
         ("evidence", Some(format!("{}: {}", key.evidence.level, key.evidence.meaning))),
+        ("WARNING", key.evidence.warning.clone()),
     ]);
     format!("{facts}{}", key.public_key)
 }

@@ -7,6 +7,7 @@ pub mod key;
 pub mod serve;
 pub mod slot;
 pub mod template;
+pub mod token;
 
 use std::io::Read;
 use std::path::Path;

@@ -44,7 +44,10 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
     }
 }
 
-fn configured<'a>(config: &'a Config, name: Option<&str>) -> Result<(&'a str, &'a TokenConfig), Failure> {
+pub(super) fn configured<'a>(
+    config: &'a Config,
+    name: Option<&str>,
+) -> Result<(&'a str, &'a TokenConfig), Failure> {
     let known = || config.tokens.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     let Some(name) = name.or(config.default_token.as_deref()) else {
         return Err(Failure::Refused(format!("say which with --token; there are {}", known())));
@@ -82,13 +85,13 @@ fn held(config: &Config, name: &str) -> Failure {
     }
 }
 
-fn spec(config: &Config, name: &str, token: &TokenConfig) -> Result<TokenSpec, Failure> {
+pub(super) fn spec(config: &Config, name: &str, token: &TokenConfig) -> Result<TokenSpec, Failure> {
     serve::make_private_dir(&config.data_dir).map_err(Failure::broken)?;
     serve::make_private_dir(&config.tokens_dir()).map_err(Failure::broken)?;
     Ok(serve::token_spec(name, token))
 }
 
-fn options(config: &Config) -> StartOptions {
+pub(super) fn options(config: &Config) -> StartOptions {
     StartOptions::new(config.tokens_dir())
 }
 
@@ -98,7 +101,7 @@ fn ask_service(config: &Config, token: &str) -> Result<Vec<api::Slot>, Failure> 
     Ok(slots.items)
 }
 
-fn failure(error: &hsm::Error) -> Failure {
+pub(super) fn failure(error: &hsm::Error) -> Failure {
     match error.kind() {
         hsm::Kind::Unavailable
         | hsm::Kind::Busy

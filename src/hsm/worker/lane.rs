@@ -1,6 +1,7 @@
 //! A lane: one thread, one session, one call at a time.
 
 mod certificates;
+mod probe;
 
 use std::sync::Arc;
 
@@ -104,6 +105,7 @@ impl Lane {
             Call::SetCertificate { id: key, wanted, obsolete } => {
                 Answer::CertificateChange(self.set_certificate(id, key, wanted.as_ref(), &obsolete)?)
             }
+            Call::Probe { kind, message } => self.probe(id, kind, &message)?,
             Call::Inventory => Answer::Objects(self.inventory(id)?),
             Call::Slots => {
                 let _stay = self.context.inside.enter(id, Class::Other);

@@ -13,6 +13,7 @@
 mod attributes;
 mod breaker;
 mod fault;
+mod init_args;
 mod inside;
 mod lane;
 mod link;
@@ -22,6 +23,7 @@ mod objects;
 mod pin;
 mod public_key;
 mod sessions;
+mod wrapping;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -89,10 +91,10 @@ fn queues(purpose: &Purpose) -> (Queues, Jobs) {
 }
 
 fn work(hello: Hello, lanes: Lanes) -> Result<(), Error> {
-    let Hello { executable, name, lock_dir, modules, purpose } = hello;
+    let Hello { executable, name, lock_dir, modules, init_args, purpose } = hello;
     check_executable(executable)?;
     let _lock = take_lock(&lock_dir, &name)?;
-    let module = Module::load(&modules)?;
+    let module = Module::load(&modules, init_args.as_deref())?;
     let answer = match purpose {
         Purpose::Serve(serve) => {
             let breaker = Breaker::new(lock_dir.join(format!("{name}.pin")), serve.pin_file.clone());

@@ -64,7 +64,7 @@ pub(super) async fn list(
     };
     let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
     let page = context.app.signing_requests(filter, order, after, limit(query.limit)?).await?;
-    let items = page.items.iter().map(|(request, evidence)| convert::summary(request, *evidence)).collect();
+    let items = page.items.iter().map(|(request, evidence)| convert::summary(request, evidence)).collect();
     Ok(Json(api::CsrPage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
 }
 
@@ -199,5 +199,9 @@ pub(super) async fn view_with(
         | State::Quarantined => None,
     };
     let token = context.app.configured_token(&request.token);
-    Ok(convert::csr(request, key, token.as_ref(), certificate))
+    let evidence = match key {
+        Some(key) => context.app.evidence_of_key(key),
+        None => context.app.evidence_on(&request.token),
+    };
+    Ok(convert::csr(request, key, token.as_ref(), certificate, evidence))
 }

@@ -8,8 +8,12 @@ mod create;
 mod csrs;
 mod keys;
 mod prefer;
+mod probes;
 mod problem;
 mod tokens;
+
+// The command line shows a probe of its own as the service would.
+pub use convert::probe::probe;
 
 use axum::Router;
 use axum::routing::get;
@@ -50,6 +54,8 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::slots))
         .routes(routes!(tokens::reconcile))
+        .routes(routes!(probes::probe))
+        .routes(routes!(probes::accept, probes::withdraw))
         .split_for_parts();
     let mut document = Document::openapi().nest(api::PREFIX, routes);
     if let Some(components) = &mut document.components {

@@ -22,7 +22,8 @@
 //!
 //! `<function>` is one of C_Initialize, C_Finalize, C_GetSlotList, C_GetTokenInfo, C_GetMechanismList,
 //! C_OpenSession, C_CloseSession, C_Login, C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal,
-//! C_GetAttributeValue, C_SetAttributeValue, C_CreateObject, C_DestroyObject, C_GenerateKeyPair,
+//! C_GetAttributeValue, C_SetAttributeValue, C_CopyObject, C_CreateObject, C_DestroyObject,
+//! C_GenerateKeyPair, C_WrapKey,
 //! C_SignInit, C_Sign.
 //!
 //! `<when>` is `every` or `nth=<number>`, from 1. A rule counts the calls of its function from when its
@@ -44,6 +45,9 @@
 //! | `set-bool=<CKA>:<true or false>` | C_GetAttributeValue: this value for the attribute |
 //! | `set-bytes=<CKA>:<hexadecimal>` | C_GetAttributeValue: this value, where the attribute is as long |
 //! | `drop=<CKA>` | C_GetAttributeValue: the token does not know the attribute |
+//! | `reveal=<CKA>:<hexadecimal>` | C_GetAttributeValue: the private value comes out; only for callers that ask for the length first |
+//! | `wrapped=<hexadecimal>` | C_WrapKey: OK, with these bytes |
+//! | `weaken` | C_SetAttributeValue, C_CopyObject: OK, and the key, or a copy that is not there, is read with the attributes asked for |
 //! | `flip-bit` | C_Sign: OK, with a wrong signature |
 //!
 //! Codes are names or hexadecimal numbers. Several rules may strike one call: first the `before` ones in
@@ -66,6 +70,7 @@
 
 mod answer;
 mod names;
+mod pretence;
 mod rules;
 mod state;
 
@@ -204,9 +209,12 @@ wrappers! {
         count: CK_ULONG_PTR) answers Answer::Count(count);
     fn C_FindObjectsFinal(session: CK_SESSION_HANDLE);
     fn C_GetAttributeValue(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
-        attributes: CK_ULONG) answers Answer::Attributes(template, attributes);
+        attributes: CK_ULONG) answers Answer::Attributes(object, template, attributes);
     fn C_SetAttributeValue(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
-        attributes: CK_ULONG);
+        attributes: CK_ULONG) answers Answer::Settings(object, template, attributes);
+    fn C_CopyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
+        attributes: CK_ULONG, copy: CK_OBJECT_HANDLE_PTR)
+        answers Answer::Copy(object, template, attributes, copy);
     fn C_CreateObject(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, attributes: CK_ULONG,
         object: CK_OBJECT_HANDLE_PTR);
     fn C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE);
@@ -214,6 +222,8 @@ wrappers! {
         public_template: CK_ATTRIBUTE_PTR, public_attributes: CK_ULONG,
         private_template: CK_ATTRIBUTE_PTR, private_attributes: CK_ULONG,
         public_key: CK_OBJECT_HANDLE_PTR, private_key: CK_OBJECT_HANDLE_PTR);
+    fn C_WrapKey(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, wrapping: CK_OBJECT_HANDLE,
+        key: CK_OBJECT_HANDLE, blob: CK_BYTE_PTR, length: CK_ULONG_PTR) answers Answer::Wrapped(blob, length);
     fn C_SignInit(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE);
     fn C_Sign(session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_length: CK_ULONG, signature: CK_BYTE_PTR,
         signature_length: CK_ULONG_PTR)
@@ -255,6 +265,8 @@ fn with_faults(function: &str, answer: Answer, forward: impl FnOnce() -> CK_RV) 
             }
         }
     }
+    // SAFETY: as before.
+    unsafe { answer.keep_up(&mut rv) };
     rv
 }
 
