@@ -15,6 +15,7 @@ mod cli;
 mod connections;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod differential;
 mod faults;
 mod harness;
 mod hsm;
@@ -25,6 +26,7 @@ mod names;
 mod network_hsm;
 mod openapi;
 mod openssl;
+mod python;
 mod redact;
 mod regressions;
 mod renewal;

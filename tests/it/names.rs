@@ -1,7 +1,6 @@
 //! Names, alternative names, extensions and attributes as others write and read them: OpenSSL,
 //! GnuTLS and Python's cryptography.
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 use der::Encode;
@@ -12,7 +11,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use crate::harness::{Appliance, Service};
-use crate::openssl;
+use crate::{openssl, python};
 
 /// Relative distinguished names in the order of the encoding: types as dotted OIDs, and values.
 type Rdns<'a> = &'a [&'a [(&'a str, &'a str)]];
@@ -122,7 +121,7 @@ fn names_are_encoded_as_openssl_does() {
 #[test]
 fn names_are_encoded_as_python_cryptography_does() {
     let lists: Vec<_> = NAMES.iter().map(|(_, _, rdns)| rdns).collect();
-    let names = python(
+    let names = python::run(
         "import json, sys\n\
          from cryptography import x509\n\
          for rdns in json.loads(sys.argv[1]):\n\
@@ -197,14 +196,6 @@ fn succeeded(needed: &str, command: &mut Command) -> Vec<u8> {
     let Output { status, stdout, stderr } = command.output().expect(needed);
     assert!(status.success(), "{command:?}: {}", String::from_utf8_lossy(&stderr));
     stdout
-}
-
-/// Runs a Python script that may import cryptography.
-#[track_caller]
-fn python(script: &str, argument: &str) -> String {
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("venv").join("bin/python");
-    let needed = "target/venv with Python's cryptography: scripts/test makes it";
-    String::from_utf8(succeeded(needed, Command::new(python).args(["-c", script, argument]))).unwrap()
 }
 
 // --- everything that can be asked for, through the service ---------------------------------------
@@ -310,7 +301,7 @@ fn everything_that_can_be_asked_for_is_in_the_csr_for_every_reader() {
     assert_eq!(csr["has_challenge_password"], true);
     let pem = csr["csr"].as_str().unwrap();
 
-    let read: Value = serde_json::from_str(&python(READ, pem)).unwrap();
+    let read: Value = serde_json::from_str(&python::run(READ, pem)).unwrap();
     assert_eq!(
         read,
         json!({
