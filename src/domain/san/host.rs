@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::super::invalid::Invalid;
-use super::{refused, shifted, within};
+use super::{of_ascii_form, refused, shifted, within};
 
 /// RFC 1035 section 2.3.4: 255 octets, with a length before each label and one behind the last.
 const MAX_CHARACTERS: usize = 253;
@@ -29,7 +29,7 @@ pub(super) fn dns_name(text: &str) -> Result<String, Invalid> {
         None => host_name(text)?,
     };
     // The limit is for the whole name, so the wildcard counts.
-    within(&name, MAX_CHARACTERS, "a host name")?;
+    within(&name, MAX_CHARACTERS, "a host name").map_err(|invalid| of_ascii_form(invalid, text))?;
     Ok(name)
 }
 

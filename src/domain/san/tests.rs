@@ -60,6 +60,9 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
     let long_name = format!("DNS:{}com", "abc.".repeat(63));
     let long_wildcard = format!("DNS:*.{}info", "abc.".repeat(62));
     let long_local = format!("email:{}@example.com", "a".repeat(65));
+    // 104 bytes as it is written, 254 as A-labels.
+    let long_unicode_wildcard = format!("DNS:*.{}cccc.example", "ü.".repeat(30));
+    let long_unicode_local = format!("email:a{}@example.com", "é".repeat(32));
     for (text, position, reason) in [
         ("", 0, "an alternative name begins with DNS:, IP:, email:, URI:, UPN:"),
         ("www.example.com", 0, "an alternative name begins with"),
@@ -91,8 +94,8 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
         ("DNS:a.*.example.com", 6, "`*` is allowed as the whole left-most label only"),
         ("DNS:*.*.example.com", 6, "`*` is allowed as the whole left-most label only"),
         (&long_label, 6, "a label has 64 characters; at most 63 are allowed"),
-        (&long_name, 257, "a host name has at most 253 characters; this has 255"),
-        (&long_wildcard, 257, "a host name has at most 253 characters; this has 254"),
+        (&long_name, 257, "a host name has at most 253 bytes; this has 255"),
+        (&long_wildcard, 257, "a host name has at most 253 bytes; this has 254"),
         ("IP:192.0.2.256", 3, "is no IP address"),
         ("IP:192.0.2.0/24", 3, "is no IP address"),
         ("IP:fe80::1%eth0", 3, "is no IP address"),
@@ -123,7 +126,10 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
         ("otherName:1.3.6.1.5.5.7.8.9;UTF8:a@b.example", 10, "is ASCII before the `@`"),
         ("email:a@b_c.example", 9, "`_` is not allowed in a host name"),
         ("email:a@", 8, "the host name is empty"),
-        (&long_local, 70, "the part before the `@` has at most 64 characters; this has 65"),
+        (&long_local, 70, "the part before the `@` has at most 64 bytes; this has 65"),
+        // Byte 64 is the second one of a character.
+        (&long_unicode_wildcard, 4, "a host name has at most 253 bytes; this has 254"),
+        (&long_unicode_local, 69, "the part before the `@` has at most 64 bytes; this has 65"),
         ("URI:", 4, "a URI begins with a scheme"),
         ("URI:/a/b", 4, "a URI begins with a scheme"),
         ("URI://example.com", 4, "a URI begins with a scheme"),
