@@ -22,6 +22,7 @@ mod hsm;
 mod idempotency;
 mod kinds;
 mod ledger;
+mod lint;
 mod names;
 mod network_hsm;
 mod openapi;
