@@ -20,6 +20,7 @@ mod faults;
 mod harness;
 mod hsm;
 mod idempotency;
+mod idna;
 mod kinds;
 mod ledger;
 mod lint;

@@ -2,6 +2,7 @@
 
 mod email;
 pub(super) mod host;
+mod idna2008;
 mod other_name;
 #[cfg(test)]
 pub(super) mod tests;

@@ -34,6 +34,7 @@ fn good_texts_and_how_they_are_printed() {
         // UTS 46 without the transitional rules: ß is a letter of its own, as in IDNA 2008.
         ("DNS:straße.example", "DNS:xn--strae-oqa.example"),
         ("DNS:例え。テスト", "DNS:xn--r8jz45g.xn--zckzah"),
+        ("DNS:col·lecció.example", "DNS:xn--collecci-ioa91d.example"),
         ("DNS:ｗｗｗ.example.com", "DNS:www.example.com"),
         ("email:ops@bücher.example", "email:ops@xn--bcher-kva.example"),
         ("email:jörg@bücher.example", "email:jörg@xn--bcher-kva.example"),
@@ -78,6 +79,11 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
         // A name with both directions of writing (RFC 5893), and a joiner that joins nothing.
         ("DNS:אa.example", 4, "is no international domain name"),
         ("DNS:a\u{200d}b.example", 4, "is no international domain name"),
+        // UTS 46 takes symbols, IDNA 2008 does not; nor hyphens where those of an A-label are.
+        ("DNS:a.☃.example", 6, "is no international domain name"),
+        ("DNS:i♥ny.example", 4, "is no international domain name"),
+        ("DNS:ab--ü.example", 4, "is no international domain name"),
+        ("DNS:a·b.example", 4, "is no international domain name"),
         ("DNS:a b", 5, "` ` is not allowed: letters, digits and `-` only"),
         ("DNS:a\0", 5, "`\\u{0}` is not allowed"),
         ("DNS:-a.example", 4, "a label may not begin or end with `-`"),
@@ -189,6 +195,7 @@ fn a_false_a_label_is_read_but_has_a_problem() {
         ("DNS:a.xn--a.example", Some("`xn--a` begins with xn--, but is no A-label (IDNA 2008, UTS 46)")),
         ("DNS:*.xn--a-ecp.ru", Some("`xn--a-ecp` begins with xn--, but is no A-label (IDNA 2008, UTS 46)")),
         ("email:a@xn--0.example", Some("`xn--0` begins with xn--, but is no A-label (IDNA 2008, UTS 46)")),
+        ("DNS:xn--n3h.example", Some("`xn--n3h` begins with xn--, but is no A-label (IDNA 2008, UTS 46)")),
         // Hyphens in the third and fourth place, as content networks have them, and no A-label.
         ("DNS:r3---sn-4g5e6nzz.example.com", None),
     ] {
