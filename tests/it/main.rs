@@ -24,6 +24,7 @@ mod idna;
 mod kinds;
 mod ledger;
 mod lint;
+mod name_texts;
 mod names;
 mod network_hsm;
 mod openapi;

@@ -108,6 +108,21 @@ const NAMES: &[(&str, Option<&str>, Rdns)] = &[
 ];
 
 #[test]
+fn every_attribute_type_that_is_known_by_name_is_among_them() {
+    let unknown = "unknown=a".parse::<Name>().unwrap_err().reason;
+    let (_, known) = unknown.split_once("known are ").unwrap();
+    let (known, _) = known.split_once(", any other").unwrap();
+    let known: Vec<&str> = known.split(", ").collect();
+    assert!(known.len() > 20, "{known:?}");
+    for kind in known {
+        let name = Name::from_rdns(&[vec![(kind, "NL")]]).unwrap();
+        let oid = name.rdns().next().unwrap()[0].oid.to_string();
+        let mut types = NAMES.iter().flat_map(|(_, _, rdns)| rdns.iter().copied().flatten());
+        assert!(types.any(|(other, _)| *other == oid), "{kind} ({oid}) is in no name");
+    }
+}
+
+#[test]
 fn names_are_encoded_as_openssl_does() {
     let dir = TempDir::new().unwrap();
     for (slash, _, rdns) in NAMES {
