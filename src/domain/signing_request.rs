@@ -266,6 +266,8 @@ fn sha256_hex(bytes: &[u8]) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(2);
@@ -339,5 +341,39 @@ mod tests {
         assert_eq!(event.detail["was"], "pending");
         let conflict = request(State::Issued).apply(Command::Cancel, NOW).unwrap_err();
         assert!(conflict.to_string().ends_with("is issued and cannot be cancelled"), "{conflict}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_a_state_has_what_its_name_promises(
+            happened in prop::collection::vec(prop::sample::select(commands().to_vec()), 0..12),
+        ) {
+            let mut request = request(State::Intent);
+            for (nth, command) in happened.into_iter().enumerate() {
+                let now = Timestamp::from_millis(10 + nth as i64);
+                let before = request.clone();
+                match request.clone().apply(command, now) {
+                    Ok((after, event)) => {
+                        prop_assert!(drawn().contains(&(before.state.to_string(), after.state.to_string())));
+                        prop_assert_eq!(after.updated_at, now);
+                        prop_assert_eq!(event.subject, after.handle.to_string());
+                        // What it has it keeps.
+                        prop_assert!(before.key.is_none() || after.key == before.key);
+                        prop_assert!(before.csr.is_none() || after.csr == before.csr);
+                        request = after;
+                    }
+                    Err(conflict) => prop_assert_eq!(conflict.state, before.state),
+                }
+                let SigningRequest { state, key, csr, failure, .. } = &request;
+                match state {
+                    State::Intent => prop_assert!(key.is_none() && csr.is_none()),
+                    State::Generated => prop_assert!(key.is_some() && csr.is_none()),
+                    State::Pending | State::Issued | State::Retired => prop_assert!(key.is_some() && csr.is_some()),
+                    State::Failed | State::Quarantined => prop_assert!(failure.is_some() && csr.is_none()),
+                    State::Cancelled => {}
+                }
+                prop_assert_eq!(state.is_unfinished(), matches!(state, State::Intent | State::Generated));
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod email;
 pub(super) mod host;
+mod idna2008;
 mod other_name;
 #[cfg(test)]
 pub(super) mod tests;
@@ -309,9 +310,15 @@ fn shifted(invalid: Invalid, offset: usize) -> Invalid {
     Invalid { position: invalid.position.map(|position| position + offset), ..invalid }
 }
 
+/// A place in the ASCII form is no place in a text of another script.
+fn of_ascii_form(invalid: Invalid, text: &str) -> Invalid {
+    if text.is_ascii() { invalid } else { Invalid { position: Some(0), ..invalid } }
+}
+
 fn within(text: &str, max: usize, what: &str) -> Result<(), Invalid> {
     if text.len() > max {
-        return Err(refused(max, format!("{what} has at most {max} characters; this has {}", text.len())));
+        let reason = format!("{what} has at most {max} bytes; this has {}", text.len());
+        return Err(refused(text.floor_char_boundary(max), reason));
     }
     Ok(())
 }
