@@ -18,6 +18,7 @@ const MOST_SESSIONS: usize = 64;
 
 /// The profiles that come with the program: name and text.
 const SHIPPED: &[(&str, &str)] = &[
+    ("opencryptoki", include_str!("../../hsm-profiles/opencryptoki.toml")),
     ("p11-kit", include_str!("../../hsm-profiles/p11-kit.toml")),
     ("softhsm2", include_str!("../../hsm-profiles/softhsm2.toml")),
 ];
@@ -270,7 +271,7 @@ mod tests {
         let error = Profile::shipped("luna").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no HSM profile `luna` comes with strongroom; there are: p11-kit, softhsm2"
+            "no HSM profile `luna` comes with strongroom; there are: opencryptoki, p11-kit, softhsm2"
         );
     }
 

@@ -24,6 +24,7 @@ mod ledger;
 mod names;
 mod network_hsm;
 mod openapi;
+mod opencryptoki;
 mod openssl;
 mod redact;
 mod regressions;

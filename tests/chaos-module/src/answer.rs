@@ -4,8 +4,8 @@ use std::{mem, slice};
 
 use cryptoki_sys::{
     CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_BBOOL, CK_BYTE_PTR, CK_MECHANISM_TYPE_PTR, CK_RV,
-    CK_ULONG, CK_ULONG_PTR, CK_UNAVAILABLE_INFORMATION, CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID,
-    CKR_BUFFER_TOO_SMALL, CKR_OK,
+    CK_TOKEN_INFO_PTR, CK_ULONG, CK_ULONG_PTR, CK_UNAVAILABLE_INFORMATION, CKF_CLOCK_ON_TOKEN,
+    CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_BUFFER_TOO_SMALL, CKR_OK,
 };
 
 use crate::rules::Alteration;
@@ -23,6 +23,8 @@ pub enum Answer {
     Attributes(CK_ATTRIBUTE_PTR, CK_ULONG),
     /// A signature and its length in bytes.
     Signature(CK_BYTE_PTR, CK_ULONG_PTR),
+    /// What a token says of itself.
+    Token(CK_TOKEN_INFO_PTR),
 }
 
 impl Answer {
@@ -60,6 +62,11 @@ impl Answer {
                 (Self::Signature(signature, length), Alteration::FlipBit) => {
                     flip_bit(outputs(signature, *length))
                 }
+                (Self::Token(info), Alteration::NoClock) => {
+                    let had = (*info).flags & CKF_CLOCK_ON_TOKEN != 0;
+                    (*info).flags &= !CKF_CLOCK_ON_TOKEN;
+                    had
+                }
                 // The rule parser lets no other pair through.
                 _ => false,
             }
@@ -69,7 +76,9 @@ impl Answer {
     /// Whether a call that returned `rv` has put an answer here.
     fn is_written(self, rv: CK_RV) -> bool {
         match self {
-            Self::Plain | Self::Count(..) | Self::Mechanisms(..) | Self::Signature(..) => rv == CKR_OK,
+            Self::Plain | Self::Count(..) | Self::Mechanisms(..) | Self::Signature(..) | Self::Token(..) => {
+                rv == CKR_OK
+            }
             // With these errors too the attributes that could be answered are (PKCS#11 v2.40 section 5.7).
             Self::Attributes(..) => matches!(
                 rv,

@@ -44,6 +44,7 @@
 //! | `set-bytes=<CKA>:<hexadecimal>` | C_GetAttributeValue: this value, where the attribute is as long |
 //! | `drop=<CKA>` | C_GetAttributeValue: the token does not know the attribute |
 //! | `flip-bit` | C_Sign: OK, with a wrong signature |
+//! | `no-clock` | C_GetTokenInfo: without CKF_CLOCK_ON_TOKEN, so that nobody reads the time |
 //!
 //! Codes are names or hexadecimal numbers. Several rules may strike one call: first the `before` ones in
 //! the order of the file, then the others in that order; the first `return` ends the call. After a
@@ -191,7 +192,7 @@ wrappers! {
     fn C_Finalize(reserved: CK_VOID_PTR);
     fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, count: CK_ULONG_PTR)
         answers Answer::Count(count), unless slots.is_null();
-    fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR);
+    fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) answers Answer::Token(info);
     fn C_GetMechanismList(slot: CK_SLOT_ID, list: CK_MECHANISM_TYPE_PTR, count: CK_ULONG_PTR)
         answers Answer::Mechanisms(list, count), unless list.is_null();
     fn C_OpenSession(slot: CK_SLOT_ID, flags: CK_FLAGS, application: CK_VOID_PTR, notify: CK_NOTIFY,

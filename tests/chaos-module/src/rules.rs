@@ -80,6 +80,8 @@ pub enum Alteration {
     Drop(CK_ATTRIBUTE_TYPE),
     /// One bit of the signature is wrong.
     FlipBit,
+    /// The token has no clock.
+    NoClock,
 }
 
 impl Alteration {
@@ -90,6 +92,7 @@ impl Alteration {
             Self::Hide(_) => &["C_GetMechanismList"],
             Self::SetBool(..) | Self::SetBytes(..) | Self::Drop(_) => &["C_GetAttributeValue"],
             Self::FlipBit => &["C_Sign"],
+            Self::NoClock => &["C_GetTokenInfo"],
         }
     }
 }
@@ -182,11 +185,12 @@ fn action(word: &str) -> Result<Action, String> {
         ("set-bytes", Some(setting)) => Alter(set_bytes(setting)?),
         ("drop", Some(attribute)) => Alter(Alteration::Drop(names::attribute(attribute)?)),
         ("flip-bit", None) => Alter(Alteration::FlipBit),
+        ("no-clock", None) => Alter(Alteration::NoClock),
         _ => {
             return Err(format!(
                 "`{word}` is not an action; actions are return-before=<CKR>, return-after=<CKR>, hang, \
                  hang-after, sleep-ms=<number>, kill-before, kill-after, none, hide=<CKM>, \
-                 set-bool=<CKA>:<true|false>, set-bytes=<CKA>:<hexadecimal>, drop=<CKA>, flip-bit"
+                 set-bool=<CKA>:<true|false>, set-bytes=<CKA>:<hexadecimal>, drop=<CKA>, flip-bit, no-clock"
             ));
         }
     })
@@ -256,7 +260,8 @@ mod tests {
                     C_GetAttributeValue every set-bool=CKA_EXTRACTABLE:true\n\
                     C_GetAttributeValue every set-bytes=CKA_PUBLIC_EXPONENT:0000ff\n\
                     C_GetAttributeValue every drop=CKA_LOCAL\n\
-                    C_Sign every flip-bit\n";
+                    C_Sign every flip-bit\n\
+                    C_GetTokenInfo every no-clock\n";
         assert_eq!(
             actions(text),
             [
@@ -273,6 +278,7 @@ mod tests {
                 Action::Alter(Alteration::SetBytes(0x122, vec![0, 0, 0xff])),
                 Action::Alter(Alteration::Drop(0x163)),
                 Action::Alter(Alteration::FlipBit),
+                Action::Alter(Alteration::NoClock),
             ]
         );
     }
