@@ -5,7 +5,6 @@ mod token;
 
 use serde_json::json;
 
-use crate::harness::{Appliance, Service};
 use crate::openssl;
 use token::{Guarded, PIN, SO_PIN, Tries, WRONG, WRONG_TOO};
 

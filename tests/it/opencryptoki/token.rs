@@ -25,6 +25,9 @@ const SLOT: &str = "3";
 /// nothing of CK_TOKEN_INFO.
 const NO_CLOCK: &str = "C_GetTokenInfo every no-clock";
 
+/// Release 3.8.1 knows PKCS#11 v2.20, which has no CKA_COPYABLE.
+const QUIRKS: &str = r#"quirks = ["omit-copyable"]"#;
+
 /// Runs in the new namespaces; `$1` is the directory of the appliance. pkcsslotd ends with the test.
 const SET_UP: &str = r#"set -eu
 ock=$1/ock
@@ -155,7 +158,7 @@ impl Guarded {
         let path = |name| appliance.path(name).display().to_string();
         let config = format!(
             "version = 1\ndata_dir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [tokens.main]\nprofile = \"opencryptoki\"\nmodule = {chaos:?}\nlabel = {LABEL:?}\n\
+             [tokens.main]\nprofile = \"./profile.toml\"\nmodule = {chaos:?}\nlabel = {LABEL:?}\n\
              pin_file = \"pin\"\nhardware = true\n[tokens.main.env]\nCHAOS_MODULE_TARGET = {:?}\n\
              CHAOS_MODULE_RULES = {:?}\nCHAOS_MODULE_STATE = {:?}\nCHAOS_MODULE_LOG = {:?}\n",
             module(),
@@ -164,6 +167,8 @@ impl Guarded {
             path("chaos.log"),
         );
         appliance.write_private("strongroom.toml", &config);
+        let shipped = include_str!("../../../hsm-profiles/opencryptoki.toml");
+        appliance.write_private("profile.toml", &shipped.replace("quirks = []", QUIRKS));
         let guarded = Self { appliance, soft };
         guarded.write_pin(PIN);
         guarded.count_logins("");
