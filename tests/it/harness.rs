@@ -17,7 +17,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_strongroom");
 pub const PIN: &str = "1234-user-pin";
 const LABEL: &str = "test-token";
 /// Nothing here takes so long unless it hangs: a machine under load is slow, not stuck.
-pub const LONG: Duration = Duration::from_secs(25);
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// The files of an appliance, before it runs and between runs.
 pub struct Appliance {

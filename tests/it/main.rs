@@ -26,6 +26,7 @@ mod network_hsm;
 mod openapi;
 mod opencryptoki;
 mod openssl;
+mod pins;
 mod redact;
 mod regressions;
 mod renewal;

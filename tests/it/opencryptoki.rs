@@ -3,6 +3,8 @@
 
 mod token;
 
+use std::process::Output;
+
 use serde_json::json;
 
 use crate::openssl;
@@ -13,7 +15,7 @@ fn a_csr_of_each_kind_of_the_soft_token_verifies() {
     let guarded = Guarded::start();
     let service = guarded.appliance.start_ready();
     let token = service.get("/tokens").json()["items"][0].take();
-    assert_eq!(token["info"]["algorithms"], json!(["rsa-2048", "rsa-3072", "rsa-4096"]));
+    assert_eq!(token["info"]["kinds"], json!(["rsa-2048", "rsa-3072", "rsa-4096"]));
     for (kind, padding, digest) in [
         ("rsa-2048", "pkcs1", "sha256"),
         ("rsa-2048", "pkcs1", "sha512"),
@@ -176,14 +178,18 @@ fn kill_if_there(pid: u32) {
 }
 
 #[test]
-fn the_security_officer_sets_a_pin_and_the_user_changes_it() {
+fn keys_stay_when_the_security_officer_sets_the_pin_and_when_the_user_changes_it() {
     let guarded = Guarded::start();
-    guarded.write_pin(WRONG);
+    let service = guarded.appliance.start_ready();
+    let made =
+        service.post("/csrs", &json!({ "subject": "CN=a", "key": { "kind": "rsa-2048" } })).expect(201);
+    let renewal = json!({ "subject": "CN=a", "key": { "handle": made.json()["key"]["handle"] } });
+    drop(service);
+    guarded.write_pin("5678-set");
     let service = guarded.appliance.start();
     guarded.await_problem(&service, "refused the PIN");
     drop(service);
     guarded.appliance.write_private("so-pin", "12344321");
-    guarded.appliance.write_private("new", "5678-new");
     let so_pin = guarded.appliance.path("so-pin");
     let set_pin = ["slot", "set-pin", "--so-pin-file", so_pin.to_str().unwrap()];
 
@@ -194,20 +200,21 @@ fn the_security_officer_sets_a_pin_and_the_user_changes_it() {
 
     // The PIN that was refused is the token's from now on: the record of its refusal is void.
     guarded.appliance.write_private("so-pin", SO_PIN);
-    assert!(guarded.appliance.cli(&set_pin).status.success());
-    let mut service = guarded.appliance.start_ready();
-    service.stop();
+    assert_done(&guarded.appliance.cli(&set_pin));
+    let service = guarded.appliance.start_ready();
+    service.post("/csrs", &renewal).expect(201);
     drop(service);
 
+    guarded.appliance.write_private("new", "8765-new");
     let new = guarded.appliance.path("new");
-    let changed = guarded.appliance.cli(&[
-        "slot",
-        "change-pin",
-        "--new-pin-file",
-        new.to_str().unwrap(),
-        "--write-pin-file",
-    ]);
-    assert!(changed.status.success(), "{changed:?}");
-    guarded.appliance.start_ready();
-    assert!(guarded.opens_with("5678-new"));
+    let change_pin = ["slot", "change-pin", "--write-pin-file", "--new-pin-file", new.to_str().unwrap()];
+    assert_done(&guarded.appliance.cli(&change_pin));
+    let service = guarded.appliance.start_ready();
+    service.post("/csrs", &renewal).expect(201);
+    assert!(guarded.opens_with("8765-new"));
+}
+
+#[track_caller]
+fn assert_done(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

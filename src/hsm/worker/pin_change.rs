@@ -34,7 +34,9 @@ pub(super) fn set(
     breaker.forget()
 }
 
-/// The user changes the own PIN: C_SetPIN in a session without login (PKCS#11 v3.0, 5.5.8).
+/// The user changes the own PIN: C_Login and C_SetPIN (PKCS#11 v3.0, 5.5.8). C_SetPIN alone is allowed,
+/// but openCryptoki 3.8.1, which then has not read the key under which it keeps private objects, writes
+/// nothing in its place: every private key is lost (measured).
 ///
 /// # Errors
 /// [`Kind::PinRefused`]: either PIN is refused, or the present one is not tried.
@@ -45,22 +47,42 @@ pub(super) fn change(
     present: &PresentPin,
     new: &SecretString,
 ) -> Result<(), Error> {
-    let token = module.pkcs11.get_token_info(slot).map_err(into_error)?;
-    let flags = PinFlags::of(&token);
+    let flags = PinFlags::of(&module.pkcs11.get_token_info(slot).map_err(into_error)?);
     let session = module.pkcs11.open_rw_session(slot).map_err(into_error)?;
     match present {
         PresentPin::File => {
             let (present, attempt) = breaker.attempt(flags)?;
-            let changed = utf8(&present.pin).and_then(|present| set_pin(&session, &present, new));
-            conclude(changed, attempt)?;
+            conclude(session.login_with_raw(UserType::User, &present.pin), attempt)?;
+            set_pin(&session, &utf8(&present.pin)?, new)?;
         }
         // Entered by an operator for this command.
         PresentPin::Given(Pin(present)) => {
             breaker.may_try_given(flags)?;
-            set_pin(&session, present, new).map_err(NotChanged::into_error)?;
+            session
+                .login(UserType::User, Some(present))
+                .map_err(|error| explain(error, "the token refused the present PIN; it was tried once"))?;
+            set_pin(&session, present, new)?;
         }
     }
     breaker.forget()
+}
+
+fn conclude(login: cryptoki::error::Result<()>, attempt: Attempt<'_>) -> Result<(), Error> {
+    let Err(error) = login else { return attempt.right() };
+    let locked = matches!(error, CryptokiError::Pkcs11(RvError::PinLocked, _));
+    let error = into_error(error);
+    match error.kind() {
+        Kind::PinRefused if locked => Err(attempt.locked().because_of(&error)),
+        Kind::PinRefused => Err(attempt.wrong().because_of(&error)),
+        _ => {
+            attempt.lost()?;
+            Err(error)
+        }
+    }
+}
+
+fn set_pin(session: &Session, present: &SecretString, new: &SecretString) -> Result<(), Error> {
+    session.set_pin(present, new).map_err(new_pin_refused)
 }
 
 /// Whether the security officer's PIN may be tried.
@@ -80,62 +102,10 @@ pub(super) fn may_try_so_pin(module: &Module, slot: Slot) -> Result<(), Error> {
     Err(Error::new(Kind::PinRefused, refusal))
 }
 
-/// Why C_SetPIN changed nothing.
-enum NotChanged {
-    /// The present PIN is wrong or expired.
-    Wrong(Error),
-    /// The present PIN is locked.
-    Locked(Error),
-    /// The present PIN was not looked at, or the new one is not to the token's liking.
-    Unjudged(Error),
-    /// Anything else, which says nothing about a PIN.
-    Other(Error),
-}
-
-impl NotChanged {
-    fn into_error(self) -> Error {
-        match self {
-            Self::Wrong(error) | Self::Locked(error) | Self::Unjudged(error) | Self::Other(error) => error,
-        }
-    }
-}
-
-fn set_pin(session: &Session, present: &SecretString, new: &SecretString) -> Result<(), NotChanged> {
-    session.set_pin(present, new).map_err(|error| match error {
-        CryptokiError::Pkcs11(RvError::PinIncorrect | RvError::PinExpired, _) => {
-            NotChanged::Wrong(explain(error, "the token refused the present PIN; it was tried once"))
-        }
-        CryptokiError::Pkcs11(RvError::PinLocked, _) => {
-            NotChanged::Locked(explain(error, "the token has locked the user PIN; nothing was changed"))
-        }
-        error => match new_pin_refused(error) {
-            error if error.kind() == Kind::PinRefused => NotChanged::Unjudged(error),
-            error => NotChanged::Other(error),
-        },
-    })
-}
-
-fn conclude(changed: Result<(), NotChanged>, attempt: Attempt<'_>) -> Result<(), Error> {
-    match changed {
-        Ok(()) => attempt.right(),
-        Err(NotChanged::Wrong(error)) => Err(attempt.wrong().because_of(&error)),
-        Err(NotChanged::Locked(error)) => Err(attempt.locked().because_of(&error)),
-        Err(NotChanged::Unjudged(error)) => {
-            attempt.unjudged()?;
-            Err(error)
-        }
-        Err(NotChanged::Other(error)) => {
-            attempt.lost()?;
-            Err(error)
-        }
-    }
-}
-
-fn utf8(pin: &RawAuthPin) -> Result<SecretString, NotChanged> {
+fn utf8(pin: &RawAuthPin) -> Result<SecretString, Error> {
     let text = std::str::from_utf8(pin.expose_secret());
-    text.map(SecretString::from).map_err(|_| {
-        NotChanged::Unjudged(Error::new(Kind::Misconfigured, "the present PIN is not UTF-8, as PKCS#11 asks"))
-    })
+    text.map(SecretString::from)
+        .map_err(|_| Error::new(Kind::Misconfigured, "the present PIN is not UTF-8, as PKCS#11 asks"))
 }
 
 fn new_pin_refused(error: CryptokiError) -> Error {
