@@ -178,6 +178,25 @@ fn kill_if_there(pid: u32) {
 }
 
 #[test]
+fn a_locked_pin_is_told_and_not_tried_until_the_security_officer_sets_it() {
+    let guarded = Guarded::start();
+    for _ in 0..3 {
+        assert!(!guarded.opens_with(WRONG));
+    }
+    guarded.assert_spent(0, Tries::Locked);
+    let service = guarded.appliance.start();
+    guarded.await_problem(&service, "the token has locked the user PIN");
+    drop(service);
+    guarded.assert_spent(0, Tries::Locked);
+
+    guarded.appliance.write_private("so-pin", SO_PIN);
+    let so_pin = guarded.appliance.path("so-pin");
+    assert_done(&guarded.appliance.cli(&["slot", "set-pin", "--so-pin-file", so_pin.to_str().unwrap()]));
+    guarded.appliance.start_ready();
+    assert_eq!(guarded.tries(), Tries::All);
+}
+
+#[test]
 fn keys_stay_when_the_security_officer_sets_the_pin_and_when_the_user_changes_it() {
     let guarded = Guarded::start();
     let service = guarded.appliance.start_ready();

@@ -177,7 +177,8 @@ impl Breaker {
         let file = self.pin_file.display();
         let message = match open {
             Open::Locked => {
-                "the token has locked the user PIN; unlock it with the tools of its vendor".to_owned()
+                "the token has locked the user PIN; set it anew with `strongroom slot set-pin`, or with the tools of \
+                 the token's vendor".to_owned()
             }
             Open::FinalTry => format!(
                 "one more wrong PIN would lock the token, so the PIN of {file} is not tried; \

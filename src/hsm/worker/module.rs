@@ -9,7 +9,6 @@ use cryptoki::types::Version;
 use secrecy::SecretString;
 
 use super::fault::{Fault, Remedy};
-use super::pin_change;
 use crate::domain::key::EvidenceLevel;
 use crate::hsm::Selector;
 use crate::hsm::error::{Error, Kind};
@@ -141,7 +140,6 @@ impl Module {
             return Err(Error::new(Kind::Capacity, message));
         };
         let slot = Slot::try_from(empty.slot_id).map_err(|error| Fault::from(error).into_error())?;
-        pin_change::may_try_so_pin(self, slot)?;
         self.init_slot(slot, label, pin, so_pin).map_err(Fault::into_error)
     }
 

@@ -89,7 +89,7 @@ fn set_pin(session: &Session, present: &SecretString, new: &SecretString) -> Res
 ///
 /// # Errors
 /// [`Kind::PinRefused`]: it is locked, or a wrong one would lock it, which often cannot be undone.
-pub(super) fn may_try_so_pin(module: &Module, slot: Slot) -> Result<(), Error> {
+fn may_try_so_pin(module: &Module, slot: Slot) -> Result<(), Error> {
     let token = module.pkcs11.get_token_info(slot).map_err(into_error)?;
     let refusal = if token.so_pin_locked() {
         "the token has locked the security officer's PIN; ask its vendor"
