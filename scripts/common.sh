@@ -3,6 +3,8 @@
 
 # rustup and `cargo install` put programs here; a login shell has it on the path, a CI job may not.
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+# Debian puts daemons there, and leaves it off the path of users.
+PATH=$PATH:/usr/sbin
 
 # Messages go to standard error: standard output is for results.
 note() {

@@ -74,6 +74,33 @@ pub enum Slot {
         #[command(flatten)]
         pins: Pins,
     },
+    /// Set the user PIN as the security officer, for a PIN that is locked or lost. Stop the service first.
+    #[command(after_help = "Examples:\n  strongroom slot set-pin --so-pin-file so-pin\n  \
+                            strongroom slot set-pin --pin-file new-pin --so-pin-fd 3 3<so-pin")]
+    SetPin {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Where the new user PIN and that of the security officer come from.
+        #[command(flatten)]
+        pins: Pins,
+    },
+    /// Change the user PIN as the user. Stop the service first.
+    #[command(
+        after_help = "Examples:\n  strongroom slot change-pin --new-pin-file new-pin --write-pin-file\n  \
+                            strongroom slot change-pin --pin-fd 3 --new-pin-fd 4 3<pin 4<new-pin"
+    )]
+    ChangePin {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Where the PINs come from.
+        #[command(flatten)]
+        pins: ChangedPins,
+        /// Write the new PIN to the configured `pin_file`.
+        #[arg(long)]
+        write_pin_file: bool,
+    },
 }
 
 /// Where PINs come from. Never an argument: arguments are seen by every process of the machine.
@@ -124,6 +151,23 @@ pub enum Token {
         #[arg(long)]
         withdraw: bool,
     },
+}
+
+/// Where the PINs of a change come from.
+#[derive(Debug, ClapArgs)]
+pub struct ChangedPins {
+    /// File with the present PIN; the configured `pin_file` when absent, a prompt when that is missing.
+    #[arg(long, conflicts_with = "pin_fd")]
+    pub pin_file: Option<PathBuf>,
+    /// Open file descriptor to read the present PIN from.
+    #[arg(long)]
+    pub pin_fd: Option<u32>,
+    /// File with the new PIN; a prompt when absent.
+    #[arg(long, conflicts_with = "new_pin_fd")]
+    pub new_pin_file: Option<PathBuf>,
+    /// Open file descriptor to read the new PIN from.
+    #[arg(long)]
+    pub new_pin_fd: Option<u32>,
 }
 
 /// `csr`

@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod command;
 mod pin;
+mod pin_file;
 mod report;
 
 use std::process::ExitCode;

@@ -33,7 +33,7 @@ pub use self::model::{
 };
 pub use self::probe::{Attack, KindProbe, Outcome, PROBE_ID, SignatureProbe, cheapest_of_each_type};
 pub use self::profile::Profile;
-use self::protocol::{Answer, Call, Pin, Purpose};
+use self::protocol::{Answer, Call, ChangePin, Pin, PinChangedBy, PresentPin, Purpose};
 use self::supervisor::{Control, Request, Supervisor};
 use crate::domain::algorithm::{KeyKind, Scheme};
 use crate::domain::id::KeyId;
@@ -339,6 +339,43 @@ pub async fn init_token(
 ) -> Result<SlotInfo, Error> {
     let InitToken { label, pin, so_pin } = token;
     let purpose = Purpose::InitToken { label, pin: Pin(pin), so_pin: Pin(so_pin) };
+    let Answer::Slot(slot) = supervisor::run_once(spec, options, purpose).await? else {
+        return Err(mismatched());
+    };
+    Ok(slot)
+}
+
+/// Another user PIN for a token.
+pub struct NewPin {
+    /// Who sets it.
+    pub by: PinHolder,
+    /// The PIN.
+    pub new: SecretString,
+}
+
+/// Who sets a user PIN, and proves it with what.
+pub enum PinHolder {
+    /// The security officer, with the own PIN: C_InitPIN.
+    SecurityOfficer(SecretString),
+    /// The user, with the present PIN: C_SetPIN. `None`: that in the PIN file of the token.
+    User(Option<SecretString>),
+}
+
+/// Gives a token another user PIN. A PIN that is refused was tried once; none is tried where a wrong
+/// one would lock the token. The PIN file is left as it is.
+///
+/// # Errors
+/// [`Kind::PinRefused`]: a PIN is refused or not tried, [`Kind::LockHeld`] when a service works with
+/// the token. [`Kind::Unavailable`] also when the worker died in the act: either PIN may be valid.
+pub async fn change_pin(spec: &TokenSpec, options: &StartOptions, pin: NewPin) -> Result<SlotInfo, Error> {
+    let by = match pin.by {
+        PinHolder::SecurityOfficer(so_pin) => PinChangedBy::SecurityOfficer(Pin(so_pin)),
+        PinHolder::User(None) => PinChangedBy::User(PresentPin::File),
+        PinHolder::User(Some(present)) => PinChangedBy::User(PresentPin::Given(Pin(present))),
+    };
+    let wanted =
+        ChangePin { selector: spec.selector.clone(), pin_file: spec.pin_file.clone(), by, new: Pin(pin.new) };
+    let purpose = Purpose::ChangePin(Box::new(wanted));
     let Answer::Slot(slot) = supervisor::run_once(spec, options, purpose).await? else {
         return Err(mismatched());
     };

@@ -19,6 +19,7 @@ const MOST_SESSIONS: usize = 64;
 /// The profiles that come with the program: name and text.
 const SHIPPED: &[(&str, &str)] = &[
     ("nss-softokn", include_str!("../../hsm-profiles/nss-softokn.toml")),
+    ("opencryptoki", include_str!("../../hsm-profiles/opencryptoki.toml")),
     ("p11-kit", include_str!("../../hsm-profiles/p11-kit.toml")),
     ("softhsm2", include_str!("../../hsm-profiles/softhsm2.toml")),
 ];
@@ -275,7 +276,8 @@ mod tests {
         let error = Profile::shipped("luna").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no HSM profile `luna` comes with strongroom; there are: nss-softokn, p11-kit, softhsm2"
+            "no HSM profile `luna` comes with strongroom; there are: nss-softokn, opencryptoki, p11-kit, \
+             softhsm2"
         );
     }
 

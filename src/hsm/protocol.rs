@@ -106,6 +106,36 @@ pub(super) enum Purpose {
         /// PIN of the security officer.
         so_pin: Pin,
     },
+    /// Select the token, give it another user PIN.
+    ChangePin(Box<ChangePin>),
+}
+
+/// What another user PIN takes.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChangePin {
+    pub(super) selector: Selector,
+    /// The file that the present PIN may come from.
+    pub(super) pin_file: PathBuf,
+    pub(super) by: PinChangedBy,
+    pub(super) new: Pin,
+}
+
+/// Who changes the user PIN.
+#[derive(Serialize, Deserialize)]
+pub(super) enum PinChangedBy {
+    /// The security officer, with this PIN.
+    SecurityOfficer(Pin),
+    /// The user.
+    User(PresentPin),
+}
+
+/// Where the PIN comes from that is to be changed.
+#[derive(Serialize, Deserialize)]
+pub(super) enum PresentPin {
+    /// The PIN file: an attempt with it passes the breaker as a login does.
+    File,
+    /// An operator, for this once.
+    Given(Pin),
 }
 
 /// What serving a token takes.

@@ -26,6 +26,8 @@ pub struct Appliance {
     extra_env: Vec<(String, String)>,
     profile: String,
     token_settings: String,
+    /// A command that the service and the command line are run through, with its arguments.
+    through: Vec<String>,
 }
 
 impl Appliance {
@@ -61,6 +63,7 @@ impl Appliance {
             extra_env: Vec::new(),
             profile: "softhsm2".to_owned(),
             token_settings: String::new(),
+            through: Vec::new(),
         };
         appliance.write_private("pin", PIN);
         appliance.write_config();
@@ -165,6 +168,24 @@ impl Appliance {
         self.write_private("strongroom.toml", &self.config_text());
     }
 
+    /// Has the service and the command line run through another command, such as one that enters
+    /// namespaces and becomes them.
+    pub fn run_through(&mut self, command: &[String]) {
+        self.through = command.to_vec();
+    }
+
+    /// A program where the service runs.
+    pub fn beside(&self, program: &str) -> Command {
+        match self.through.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+            None => Command::new(program),
+        }
+    }
+
     /// Runs a command of the CLI to its end.
     pub fn cli(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
@@ -172,7 +193,7 @@ impl Appliance {
 
     /// A command of the CLI, with nothing on its standard input.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = self.beside(BINARY);
         command
             .args(args)
             .env("STRONGROOM_CONFIG", self.path("strongroom.toml"))
@@ -202,9 +223,11 @@ impl Appliance {
         self.spawn().await_killed();
     }
 
-    fn spawn(&self) -> Service<'_> {
+    /// Starts the service and waits for nothing.
+    pub fn spawn(&self) -> Service<'_> {
         let file = File::options().create(true).append(true).open(self.path("service.log")).unwrap();
-        let child = Command::new(BINARY)
+        let child = self
+            .beside(BINARY)
             .arg("serve")
             .env("STRONGROOM_CONFIG", self.path("strongroom.toml"))
             .env("RUST_LOG", "info")

@@ -25,7 +25,9 @@ const SOFTWARE: &[(&str, &str)] = &[
     ("SoftHSM project", ""),
     ("Kryoptic", ""),
     ("Mozilla Foundation", ""),
-    // openCryptoki's soft token, beside its hardware tokens.
+    // openCryptoki's soft token, beside its hardware tokens: before release 3.12 (measured with 3.8.1),
+    // and since.
+    ("IBM", "IBM SoftTok"),
     ("IBM", "Soft"),
 ];
 
@@ -146,17 +148,17 @@ impl Module {
             let message = "every slot has an initialised token; add a slot with the tools of the vendor";
             return Err(Error::new(Kind::Capacity, message));
         };
-        self.init_slot(empty.slot_id, label, pin, so_pin).map_err(Fault::into_error)
+        let slot = Slot::try_from(empty.slot_id).map_err(|error| Fault::from(error).into_error())?;
+        self.init_slot(slot, label, pin, so_pin).map_err(Fault::into_error)
     }
 
     fn init_slot(
         &self,
-        slot_id: u64,
+        slot: Slot,
         label: &str,
         pin: &SecretString,
         so_pin: &SecretString,
     ) -> Result<SlotInfo, Fault> {
-        let slot = Slot::try_from(slot_id)?;
         self.pkcs11.init_token(slot, so_pin, label)?;
         let session = self.pkcs11.open_rw_session(slot)?;
         session.login(UserType::So, Some(so_pin))?;
@@ -165,7 +167,7 @@ impl Module {
         self.slot_info(slot)
     }
 
-    fn slot_info(&self, slot: Slot) -> Result<SlotInfo, Fault> {
+    pub(super) fn slot_info(&self, slot: Slot) -> Result<SlotInfo, Fault> {
         let info = self.pkcs11.get_slot_info(slot)?;
         // An empty slot is normal (Luna lists them), as is a token that this module cannot read.
         let token = self.pkcs11.get_token_info(slot).ok().map(|token| SlotToken {
@@ -238,6 +240,7 @@ mod tests {
     fn a_software_token_is_e0_even_if_declared() {
         assert_eq!(evidence(true, "SoftHSM project", "SoftHSM v2"), EvidenceLevel::E0);
         assert_eq!(evidence(true, "IBM", "Soft"), EvidenceLevel::E0);
+        assert_eq!(evidence(true, "IBM Corp.", "IBM SoftTok"), EvidenceLevel::E0);
         assert_eq!(evidence(true, "IBM", "CCA"), EvidenceLevel::E1);
         assert_eq!(evidence(true, "SafeNet", "Luna"), EvidenceLevel::E1);
         assert_eq!(evidence(false, "SafeNet", "Luna"), EvidenceLevel::E0);

@@ -4,8 +4,9 @@ use std::{mem, slice};
 
 use cryptoki_sys::{
     CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_BBOOL, CK_BYTE_PTR, CK_MECHANISM_TYPE_PTR,
-    CK_OBJECT_HANDLE, CK_OBJECT_HANDLE_PTR, CK_RV, CK_ULONG, CK_ULONG_PTR, CK_UNAVAILABLE_INFORMATION,
-    CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_BUFFER_TOO_SMALL, CKR_OK,
+    CK_OBJECT_HANDLE, CK_OBJECT_HANDLE_PTR, CK_RV, CK_TOKEN_INFO_PTR, CK_ULONG, CK_ULONG_PTR,
+    CK_UNAVAILABLE_INFORMATION, CKF_CLOCK_ON_TOKEN, CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID,
+    CKR_BUFFER_TOO_SMALL, CKR_OK,
 };
 
 use crate::pretence;
@@ -30,6 +31,8 @@ pub enum Answer {
     Wrapped(CK_BYTE_PTR, CK_ULONG_PTR),
     /// A signature and its length in bytes.
     Signature(CK_BYTE_PTR, CK_ULONG_PTR),
+    /// What a token says of itself.
+    Token(CK_TOKEN_INFO_PTR),
 }
 
 impl Answer {
@@ -94,6 +97,11 @@ impl Answer {
                 (Self::Signature(signature, length), Alteration::FlipBit) => {
                     flip_bit(outputs(signature, *length))
                 }
+                (Self::Token(info), Alteration::NoClock) => {
+                    let had = (*info).flags & CKF_CLOCK_ON_TOKEN != 0;
+                    (*info).flags &= !CKF_CLOCK_ON_TOKEN;
+                    had
+                }
                 // The rule parser lets no other pair through.
                 _ => false,
             }
@@ -116,7 +124,9 @@ impl Answer {
         match self {
             // These lies are told to whom the real module refuses.
             Self::Settings(..) | Self::Copy(..) | Self::Wrapped(..) => true,
-            Self::Plain | Self::Count(..) | Self::Mechanisms(..) | Self::Signature(..) => rv == CKR_OK,
+            Self::Plain | Self::Count(..) | Self::Mechanisms(..) | Self::Signature(..) | Self::Token(..) => {
+                rv == CKR_OK
+            }
             // With these errors too the attributes that could be answered are (PKCS#11 v2.40 section 5.7).
             Self::Attributes(..) => matches!(
                 rv,

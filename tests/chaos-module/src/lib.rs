@@ -49,6 +49,7 @@
 //! | `wrapped=<hexadecimal>` | C_WrapKey: OK, with these bytes |
 //! | `weaken` | C_SetAttributeValue, C_CopyObject: OK, and the key, or a copy that is not there, is read with the attributes asked for |
 //! | `flip-bit` | C_Sign: OK, with a wrong signature |
+//! | `no-clock` | C_GetTokenInfo: without CKF_CLOCK_ON_TOKEN, so that nobody reads the time |
 //!
 //! Codes are names or hexadecimal numbers. Several rules may strike one call: first the `before` ones in
 //! the order of the file, then the others in that order; the first `return` ends the call. After a
@@ -197,7 +198,7 @@ wrappers! {
     fn C_Finalize(reserved: CK_VOID_PTR);
     fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, count: CK_ULONG_PTR)
         answers Answer::Count(count), unless slots.is_null();
-    fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR);
+    fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) answers Answer::Token(info);
     fn C_GetMechanismList(slot: CK_SLOT_ID, list: CK_MECHANISM_TYPE_PTR, count: CK_ULONG_PTR)
         answers Answer::Mechanisms(list, count), unless list.is_null();
     fn C_OpenSession(slot: CK_SLOT_ID, flags: CK_FLAGS, application: CK_VOID_PTR, notify: CK_NOTIFY,

@@ -86,6 +86,8 @@ pub enum Alteration {
     Weaken,
     /// One bit of the signature is wrong.
     FlipBit,
+    /// The token has no clock.
+    NoClock,
 }
 
 impl Alteration {
@@ -100,6 +102,7 @@ impl Alteration {
             Self::Wrapped(_) => &["C_WrapKey"],
             Self::Weaken => &["C_SetAttributeValue", "C_CopyObject"],
             Self::FlipBit => &["C_Sign"],
+            Self::NoClock => &["C_GetTokenInfo"],
         }
     }
 }
@@ -200,12 +203,13 @@ fn action(word: &str) -> Result<Action, String> {
         )),
         ("weaken", None) => Alter(Alteration::Weaken),
         ("flip-bit", None) => Alter(Alteration::FlipBit),
+        ("no-clock", None) => Alter(Alteration::NoClock),
         _ => {
             return Err(format!(
                 "`{word}` is not an action; actions are return-before=<CKR>, return-after=<CKR>, hang, \
                  hang-after, sleep-ms=<number>, kill-before, kill-after, none, hide=<CKM>, \
                  set-bool=<CKA>:<true|false>, set-bytes=<CKA>:<hexadecimal>, drop=<CKA>, \
-                 reveal=<CKA>:<hexadecimal>, wrapped=<hexadecimal>, weaken, flip-bit"
+                 reveal=<CKA>:<hexadecimal>, wrapped=<hexadecimal>, weaken, flip-bit, no-clock"
             ));
         }
     })
@@ -281,7 +285,8 @@ mod tests {
                     C_GetAttributeValue every reveal=CKA_VALUE:0aff\n\
                     C_WrapKey every wrapped=0aff\n\
                     C_CopyObject every weaken\n\
-                    C_Sign every flip-bit\n";
+                    C_Sign every flip-bit\n\
+                    C_GetTokenInfo every no-clock\n";
         assert_eq!(
             actions(text),
             [
@@ -301,6 +306,7 @@ mod tests {
                 Action::Alter(Alteration::Wrapped(vec![0x0a, 0xff])),
                 Action::Alter(Alteration::Weaken),
                 Action::Alter(Alteration::FlipBit),
+                Action::Alter(Alteration::NoClock),
             ]
         );
     }
