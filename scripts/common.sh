@@ -3,6 +3,8 @@
 
 # rustup and `cargo install` put programs here; a login shell has it on the path, a CI job may not.
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+# Debian puts daemons there, and leaves it off the path of users.
+PATH=$PATH:/usr/sbin
 
 # Messages go to standard error: standard output is for results.
 note() {
@@ -23,15 +25,19 @@ ensure_packages() {
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     ((${#missing[@]})) || return 0
+    install_packages "${missing[@]}"
+}
 
+# install_packages PACKAGE...
+install_packages() {
     ((EUID == 0)) || die "missing packages; install them and run this again:
-    sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
-    command -v apt-get >/dev/null || die "missing, and there is no apt-get to install them: ${missing[*]}"
-    note "installing ${missing[*]}"
+    sudo apt-get update && sudo apt-get install -y --no-install-recommends $*"
+    command -v apt-get >/dev/null || die "missing, and there is no apt-get to install them: $*"
+    note "installing $*"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q >&2 || die "apt-get update failed; is the package mirror reachable?"
-    apt-get install -q -y --no-install-recommends "${missing[@]}" >&2 ||
-        die "apt-get could not install ${missing[*]}; see its message above"
+    apt-get install -q -y --no-install-recommends "$@" >&2 ||
+        die "apt-get could not install $*; see its message above"
 }
 
 ensure_cargo() {

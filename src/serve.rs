@@ -1,8 +1,12 @@
 //! The composition root: opens the index, starts the workers, puts the application between them,
 //! and serves it until told to stop.
 
+mod reload;
+mod service_manager;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,15 +16,20 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use crate::app::tokens::TokenRules;
 use crate::app::{App, SystemClock};
 use crate::auth::{self, Authenticator};
-use crate::config::{Config, TokenConfig};
+use crate::config::{Config, TlsConfig, TokenConfig};
 use crate::domain::id::InstallationId;
 use crate::hsm::{Hsm, Selector, StartOptions, TokenSpec};
 use crate::http::limits::Limits;
-use crate::http::{self, Context, listen};
+use crate::http::listen::{Listeners, TlsListener};
+use crate::http::{self, Context, listen, tls};
 use crate::store::{self, Store};
+use reload::Tls;
+use service_manager::ServiceManager;
 
 /// Runs the service until SIGTERM or SIGINT.
 ///
@@ -41,26 +50,45 @@ pub async fn run(config: Config) -> Result<(), Error> {
     }
     let authenticator = Authenticator::new(store.clone(), clock.clone());
     let limits = Arc::new(Limits::new(config.requests_per_second, config.failed_logins_per_minute));
-    let tcp = TcpListener::bind(config.listen)
-        .await
-        .map_err(|source| Error::Listen { address: config.listen.to_string(), source })?;
+    let hangups = signal(SignalKind::hangup()).map_err(Error::Signals)?;
+    let tls = match &config.tls {
+        Some(tls) => Some(Tls::load(tls_files(tls), clock.clone())?),
+        None => None,
+    };
+    let (tcp, address) = bind_tcp(config.listen).await?;
+    let (tls_listener, tls_address) = match (&config.tls, &tls) {
+        (Some(configured), Some(tls)) => {
+            let (tcp, address) = bind_tcp(configured.listen).await?;
+            (Some(TlsListener { tcp, config: tls.config() }), Some(address))
+        }
+        _ => (None, None),
+    };
     let unix = listen::bind_unix(&config.socket()).map_err(|source| Error::io(&config.socket(), source))?;
-    let address =
-        tcp.local_addr().map_err(|source| Error::Listen { address: config.listen.to_string(), source })?;
 
     let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
-    let app = App::new(store, hsm.clone(), clock, config.default_token.clone());
+    let rules = config.tokens.iter().map(|(name, token)| (name.clone(), rules_of(token))).collect();
+    let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone(), rules);
     app.watch_tokens();
 
-    let (router, _) = http::router(Context { app, authenticator: authenticator.clone(), limits });
-    let noting = tokio::spawn(note_uses(authenticator.clone()));
-    tracing::info!(%address, socket = %config.socket().display(), "serving");
+    let (router, _) =
+        http::router(Context { app: app.clone(), authenticator: authenticator.clone(), limits });
+    let tls_address = tls_address.map(tracing::field::display);
+    tracing::info!(%address, tls = tls_address, socket = %config.socket().display(), "serving");
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "plain HTTP is served beyond this machine: API keys travel in clear");
+    }
+    let manager = Arc::new(ServiceManager::default());
     let (stop, stopped) = watch::channel(false);
-    let signals = stop_on_signal(stop).map_err(Error::Signals)?;
-    listen::serve(tcp, unix, router, stopped).await;
-    signals.abort();
-    noting.abort();
+    // Ends with this function.
+    let mut background = JoinSet::new();
+    stop_on_signal(stop, Arc::clone(&manager), &mut background).map_err(Error::Signals)?;
+    let reloading = Arc::clone(&manager);
+    background.spawn(async move { reload::run(hangups, tls, &reloading).await });
+    background.spawn(async move { manager.attend(&app, &store).await });
+    background.spawn(note_uses(authenticator.clone()));
+    listen::serve(Listeners { tcp, tls: tls_listener, unix }, router, stopped).await;
+    background.shutdown().await;
     authenticator.note_uses().await?;
     let _ = std::fs::remove_file(config.socket());
     hsm.shutdown().await;
@@ -80,18 +108,33 @@ async fn note_uses(authenticator: Authenticator) {
     }
 }
 
+/// The files of the HTTPS listener of a configuration.
+pub fn tls_files(config: &TlsConfig) -> tls::Files {
+    let clients = config.clients.as_ref();
+    tls::Files {
+        certificate: config.certificate.clone(),
+        key: config.key.clone(),
+        clients: clients.map(|clients| tls::Clients { ca: clients.ca.clone(), required: clients.required }),
+    }
+}
+
 /// A token of the configuration, for the ring that talks to it.
 pub fn token_spec(name: &str, token: &TokenConfig) -> TokenSpec {
     TokenSpec {
         name: name.to_owned(),
         profile: token.profile.clone(),
         module: token.module.clone(),
+        init_args: token.init_args.clone(),
         selector: Selector { label: token.label.clone(), serial: token.serial.clone() },
         pin_file: token.pin_file.clone(),
         env: token.env.clone(),
         declared_hardware: token.hardware,
         sessions: token.sessions,
     }
+}
+
+fn rules_of(token: &TokenConfig) -> TokenRules {
+    TokenRules { write_certificates: token.write_certificates, capacity: token.capacity }
 }
 
 /// Makes a directory that only its owner enters, or sees to it that only he writes to an existing
@@ -133,17 +176,30 @@ fn open_store(path: &Path) -> Result<Store, Error> {
     Ok(Store::open(path, InstallationId(installation), instance_key)?)
 }
 
-fn stop_on_signal(stop: watch::Sender<bool>) -> io::Result<tokio::task::JoinHandle<()>> {
+async fn bind_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address: address.to_string(), source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn stop_on_signal(
+    stop: watch::Sender<bool>,
+    manager: Arc<ServiceManager>,
+    background: &mut JoinSet<()>,
+) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::spawn(async move {
+    background.spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: requests that are being answered get a little time");
+        manager.stopping();
         stop.send_replace(true);
-    }))
+    });
+    Ok(())
 }
 
 /// Why the service does not start.
@@ -177,6 +233,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The files of the HTTPS listener.
+    #[error("`tls`: {0}")]
+    Tls(#[from] tls::Error),
     /// Signal handlers.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),

@@ -5,6 +5,7 @@
 
 mod access;
 mod extensions;
+mod probe;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ pub use access::*;
 pub use extensions::{
     BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
     SubjectKeyIdentifier,
+};
+pub use probe::{
+    AcceptLeaks, Acceptance, Leak, NegativeProbe, Probe, ProbeKinds, ProbedKind, ProbedSignature, Standing,
 };
 pub use secret::Secret;
 
@@ -56,6 +60,30 @@ pub struct CreateCsr {
     /// The attribute unstructuredName (RFC 2985 section 5.4.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unstructured_name: Option<String>,
+}
+
+/// Body of `POST /csrs/{handle}/renew`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewCsr {
+    /// Whose key: `same` (the default) or `new`.
+    #[serde(default)]
+    pub key: RenewalKey,
+    /// A challengePassword for the new CSR. That of the earlier one is not repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Password, write_only)]
+    pub challenge_password: Option<Secret>,
+}
+
+/// Whose key a renewal is for.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewalKey {
+    /// That of the earlier signing request.
+    #[default]
+    Same,
+    /// A new one of the same kind, on the same token.
+    New,
 }
 
 /// A distinguished name.
@@ -140,6 +168,9 @@ pub struct Csr {
     pub has_challenge_password: bool,
     /// Signature scheme, such as `ecdsa-sha256`.
     pub signature: String,
+    /// Handle of the signing request that it renews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renews: Option<String>,
     /// The key.
     pub key: KeyReference,
     /// The CSR as PEM, once it is made.
@@ -175,6 +206,10 @@ pub struct Evidence {
     pub level: String,
     /// The level in a sentence.
     pub meaning: String,
+    /// The token lets keys out, and an operator accepted that: by which calls, who, when and why. A key
+    /// that was made then says so for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// A page of signing requests.
@@ -207,6 +242,9 @@ pub struct CsrSummary {
     pub key: Option<String>,
     /// Evidence level of the token: `E0`, `E1`.
     pub evidence: String,
+    /// As `evidence.warning` in a single answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence_warning: Option<String>,
 }
 
 /// Query of `GET /csrs`.
@@ -329,6 +367,10 @@ pub struct Certificate {
     pub not_after: String,
     /// When it was married, RFC 3339.
     pub married_at: String,
+    /// Where the token has it beside its key, `written`, or shall have it, `pending`; absent where it
+    /// is not to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_token: Option<String>,
     /// What the statement that its key cannot leave rests on.
     pub evidence: Evidence,
 }
@@ -347,7 +389,7 @@ pub struct Token {
     pub name: String,
     /// `starting`, `up`, `down` or `stopped`.
     pub status: String,
-    /// Whether it may be used: up, its sentinel signed, the journal reconciled.
+    /// Whether it may be used: up, probed, its sentinel signed, the journal reconciled.
     pub ready: bool,
     /// Why it is down or not ready.
     pub problem: Option<String>,
@@ -357,6 +399,13 @@ pub struct Token {
     pub sentinel: Sentinel,
     /// What the last reconciliation found.
     pub inventory: Option<Inventory>,
+    /// Keys that take room on it, the sentinel and those being made included.
+    pub used: usize,
+    /// Keys that it may have, where the configuration says so; then further creates are answered 503
+    /// `hsm.full`.
+    pub capacity: Option<usize>,
+    /// What the negative probes found, once it was probed.
+    pub probe: Option<Standing>,
     /// What the statement that its keys cannot leave rests on.
     pub evidence: Evidence,
 }
@@ -378,6 +427,8 @@ pub struct TokenInfo {
     pub library: String,
     /// Path of the module.
     pub module: String,
+    /// SHA-256 of the module's file in hexadecimal.
+    pub module_sha256: String,
     /// Key kinds that it offers here.
     pub kinds: Vec<String>,
     /// Parallel sessions.
@@ -418,6 +469,8 @@ pub struct Inventory {
     pub foreign: usize,
     /// Keys of the index that are not on the token.
     pub missing_keys: usize,
+    /// Certificates that could not be written to the token, or removed from it, yet.
+    pub pending_certificates: usize,
 }
 
 /// The slots that a module shows.

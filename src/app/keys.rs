@@ -5,13 +5,13 @@
 
 use serde_json::json;
 
-use super::tokens::evidence;
+use super::certificate_objects::intend_certificate;
 use super::transition::transition;
 use super::watch::TokenHealth;
 use super::{App, Caller, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::id::Handle;
-use crate::domain::key::{EvidenceLevel, Key, KeyState, Purpose};
+use crate::domain::key::{Evidence, Key, KeyState, Purpose};
 use crate::domain::signing_request::{Command, KeySource, SigningRequest};
 use crate::store::{Page, Tx};
 
@@ -59,11 +59,11 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::NotFound`], or the index cannot be read.
-    pub async fn evidence_of(&self, caller: &Caller, request: Handle) -> Result<EvidenceLevel, Error> {
+    pub async fn evidence_of(&self, caller: &Caller, request: Handle) -> Result<Evidence, Error> {
         let request = self.signing_request(caller, request).await?;
         match self.key_of(&request).await? {
-            Some(key) => Ok(key.evidence),
-            None => Ok(self.configured_token(&request.token).as_ref().map_or(EvidenceLevel::E0, evidence)),
+            Some(key) => Ok(self.evidence_of_key(&key)),
+            None => Ok(self.evidence_on(&request.token)),
         }
     }
 
@@ -139,19 +139,32 @@ impl App {
         }
     }
 
-    /// Takes an issued request out of use, so that its key may be destroyed.
+    /// Takes an issued request out of use, so that its key may be destroyed. Its certificate leaves the
+    /// token, now or when the token can.
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is not issued.
     pub async fn retire(&self, caller: &Caller, handle: Handle) -> Result<SigningRequest, Error> {
-        let (caller, now) = (caller.clone(), self.now());
-        self.0
+        let (actor, now) = (caller.actor(), self.now());
+        let token = self.signing_request(caller, handle).await?.token;
+        let write = self.rules(&token).write_certificates;
+        let retired: Result<_, Error> = self
+            .0
             .store
             .write(move |tx| {
-                caller.signing_request(tx, handle)?;
-                transition(tx, &caller.actor(), handle, [Command::Retire], now)
+                let request = transition(tx, &actor, handle, [Command::Retire], now)?;
+                let changes = match request.key {
+                    Some(key) => intend_certificate(tx, key, write)?,
+                    None => false,
+                };
+                Ok((request, changes))
             })
-            .await
+            .await;
+        let (request, changes) = retired?;
+        if let Some(key) = request.key.filter(|_| changes) {
+            self.settle_certificate_soon(key, &token).await;
+        }
+        Ok(request)
     }
 
     /// The second half of a destruction, after the decision is recorded.
@@ -163,17 +176,19 @@ impl App {
         if destroyed.private == 0 && key.purpose != Purpose::Sentinel {
             // "Not there" counts only from a token whose sentinel signs: one that lost its storage
             // says so of every key. Else the reconciler asks again.
-            self.challenge(&token).await?;
+            self.examine(&token).await?;
         }
         let (handle, now) = (key.handle, self.now());
         let detail = json!({
             "token": key.token, "id": key.id.to_string(), "private": destroyed.private, "public": destroyed.public,
+            "other": destroyed.other,
         });
         let recorded: Result<(), Error> = self
             .0
             .store
             .write(move |tx| {
                 tx.set_key_state(handle, KeyState::Destroyed)?;
+                tx.forget_certificate_intent(handle)?;
                 tx.append_audit(&Actor::System, now, &key_event("key.destroyed", handle, detail))?;
                 Ok(())
             })

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::certificate_objects::intend_certificate;
 use super::transition::transition;
 use super::{App, Caller, Error, Kind};
 use crate::domain::certificate::{self, MarriedChain, MarryError};
@@ -20,7 +21,8 @@ pub enum Validity {
 
 impl App {
     /// Marries a certificate (PEM, DER or PKCS #7, its chain in any order) to a pending request. Sent
-    /// again, the same certificate changes nothing.
+    /// again, the same certificate changes nothing. Where the configuration wants it on the token, the
+    /// marriage does not wait long for that: it stands, and the token gets it later.
     ///
     /// # Errors
     /// [`Kind::Invalid`] when it cannot be read; [`Kind::Refused`] when no certificate in it is for
@@ -48,22 +50,31 @@ impl App {
         };
         let certificate = stored(handle, &chain, now);
         let actor = caller.actor();
-        self.0
+        let write = self.rules(&key.token).write_certificates;
+        let married: Result<_, Error> = self
+            .0
             .store
             .write(move |tx| {
                 // Only an issued or retired request has one.
                 if let Some(present) = tx.certificate(handle)?
                     && present.sha256 == certificate.sha256
                 {
-                    return Ok((request, present));
+                    return Ok((request, present, false));
                 }
                 valid?;
                 let command = Command::Married { fingerprint: hex::encode(certificate.sha256) };
                 let request = transition(tx, &actor, handle, [command], now)?;
                 tx.insert_certificate(&certificate)?;
-                Ok((request, certificate))
+                let to_be_written = intend_certificate(tx, key.handle, write)?;
+                Ok((request, certificate, to_be_written))
             })
-            .await
+            .await;
+        super::failpoint::reached("marry-after");
+        let (request, certificate, to_be_written) = married?;
+        if to_be_written {
+            self.settle_certificate_soon(key.handle, &key.token).await;
+        }
+        Ok((request, certificate))
     }
 
     /// The certificate married to a request.

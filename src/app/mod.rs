@@ -3,20 +3,23 @@
 //! - [`access`]: principals, their credentials and grants, tenants
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`idempotency`]: a create that is sent twice makes one key
-//! - [`marry`]: the certificate comes back
+//! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
 //! - [`keys`]: what becomes of keys
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
+//! - [`probe`]: whether a token may be used at all
 //! - [`watch`]: the sentinel key, readiness, and when to reconcile
 //!
 //! It knows nothing of HTTP or the command line.
 
 pub mod access;
 mod caller;
+pub mod certificate_objects;
 mod error;
 pub mod failpoint;
 pub mod idempotency;
 pub mod keys;
 pub mod marry;
+pub mod probe;
 pub mod produce;
 pub mod reconcile;
 mod system;
@@ -24,6 +27,7 @@ pub mod tokens;
 mod transition;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -36,10 +40,11 @@ use crate::domain::id::{Handle, KeyId};
 use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
-pub use crate::hsm::{SlotInfo, Token, TokenInfo, TokenStatus};
+pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
 pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter};
 use idempotency::InFlight;
 use produce::Drivers;
+use tokens::TokenRules;
 use watch::Health;
 
 /// The application: cheap to clone, shared by every surface.
@@ -52,27 +57,48 @@ struct Parts {
     clock: Arc<dyn Clock>,
     /// Token used when a request names none.
     default_token: Option<String>,
+    rules: BTreeMap<String, TokenRules>,
+    /// Held while a token is reconciled: by its watch, or because an operator asks for it.
+    reconciling: BTreeMap<String, tokio::sync::Mutex<()>>,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
     /// Counts the changes of who may do what.
     access_version: AtomicU64,
+    /// Changes when the watch over the tokens should look again at once.
+    attention: tokio::sync::watch::Sender<()>,
 }
 
 impl App {
-    /// The application over an open index and started tokens. Does nothing until asked;
-    /// [`App::watch_tokens`] starts the sentinel and the reconciler.
-    pub fn new(store: Store, hsm: Hsm, clock: Arc<dyn Clock>, default_token: Option<String>) -> Self {
+    /// The application over an open index and started tokens, with the rules of those that have any.
+    /// Does nothing until asked; [`App::watch_tokens`] starts the sentinel and the reconciler.
+    pub fn new(
+        store: Store,
+        hsm: Hsm,
+        clock: Arc<dyn Clock>,
+        default_token: Option<String>,
+        rules: BTreeMap<String, TokenRules>,
+    ) -> Self {
+        let reconciling =
+            hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
         Self(Arc::new(Parts {
             store,
             hsm,
             clock,
             default_token,
+            rules,
+            reconciling,
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),
             access_version: AtomicU64::new(0),
+            attention: tokio::sync::watch::Sender::new(()),
         }))
+    }
+
+    /// Has the watch over the tokens look again at once.
+    fn look_again(&self) {
+        self.0.attention.send_replace(());
     }
 
     fn now(&self) -> Timestamp {
@@ -85,6 +111,10 @@ impl App {
 
     fn new_key_id(&self) -> Result<KeyId, Error> {
         Ok(KeyId::new(self.0.store.installation(), system::random()?))
+    }
+
+    fn rules(&self, token: &str) -> TokenRules {
+        self.0.rules.get(token).copied().unwrap_or_default()
     }
 
     /// A configured token by name. A row of the index may name one that is no longer configured.

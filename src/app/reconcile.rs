@@ -12,6 +12,8 @@
 //! | key whose destruction was decided | destroyed |
 //! | key row, no object | `missing`, reported, never deleted |
 //! | object with our installation's id, no row | `recovered` (an older database was restored) |
+//! | certificate that is not beside its key and shall be, or is and shall not | written, removed |
+//! | object of a throw-away key | destroyed: a probe was killed |
 //! | object without an id | counted as nameless; only an operator may destroy it |
 //! | any other object | counted as foreign; never touched |
 
@@ -20,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::certificate_objects::FoundCertificates;
 use super::keys::key_event;
-use super::tokens::evidence;
 use super::{App, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::clock::Timestamp;
@@ -54,6 +56,9 @@ pub struct Report {
     pub foreign: usize,
     /// Keys of the index that are not on the token.
     pub missing_keys: usize,
+    /// Certificates that shall be on the token, or shall not, and could not be written or removed yet.
+    #[serde(default)]
+    pub pending_certificates: usize,
 }
 
 /// What the token holds under one CKA_ID of ours.
@@ -64,6 +69,8 @@ struct Found {
     other: usize,
     /// CKA_LABEL of the private key.
     label: Option<Vec<u8>>,
+    /// SHA-256 of certificates.
+    certificates: Vec<[u8; 32]>,
 }
 
 impl Found {
@@ -74,6 +81,10 @@ impl Found {
                 self.label = Some(object.label.clone());
             }
             ObjectClass::Public => self.public += 1,
+            ObjectClass::Certificate => {
+                self.other += 1;
+                self.certificates.extend(object.sha256);
+            }
             ObjectClass::Other(_) | ObjectClass::Unknown => self.other += 1,
         }
     }
@@ -93,12 +104,16 @@ enum Account {
 }
 
 impl App {
-    /// Holds the journal against one token.
+    /// Holds the journal against one token, one run at a time.
     ///
     /// # Errors
     /// The token or the index cannot be used now; what was done so far stands, the rest is done by
     /// the next run.
     pub async fn reconcile(&self, token: &Token) -> Result<Report, Error> {
+        let _turn = match self.0.reconciling.get(token.name()) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
         // Keys before objects: a key made in between then has its object. Attempts after objects:
         // an attempt is recorded before its object is made, so no object of ours is without one.
         let known = self.keys_on(token).await?;
@@ -106,11 +121,17 @@ impl App {
         let mut report = Report { objects: objects.len(), ..Report::default() };
         let found = self.sort(&objects, &mut report);
 
+        if report.destroyed > 0 {
+            self.destroy_leftover(token, hsm::PROBE_ID).await?;
+        }
         self.finish_destructions(token, &known).await?;
         self.settle_attempts(token).await?;
         self.continue_generated(token).await?;
         self.account_for(token, &known, &found, &mut report).await?;
         report.missing_keys = self.look_for_missing(token, &known, &found).await?;
+        let certificates: FoundCertificates =
+            found.into_iter().map(|(id, found)| (id, found.certificates)).collect();
+        report.pending_certificates = self.settle_certificates(token, &certificates).await?;
         self.forget_old_idempotency().await?;
         self.keep_report(token, &report).await?;
         Ok(report)
@@ -140,6 +161,8 @@ impl App {
                 Some(id) if id.installation() == installation => {
                     ours.entry(id).or_default().add(object);
                 }
+                // Of a probe that was killed: nothing else ever has that id.
+                Some(id) if id == hsm::PROBE_ID => report.destroyed += 1,
                 _ if object.id.is_empty() && object.label.is_empty() => report.nameless += 1,
                 _ => report.foreign += 1,
             }
@@ -307,7 +330,7 @@ impl App {
             state: KeyState::Recovered,
             spki: made.spki,
             attributes: made.attributes,
-            evidence: evidence(token),
+            evidence: self.evidence_on(token.name()),
             created_at: now,
         };
         tracing::warn!(token = token.name(), key = %key.handle, %id, "recovered a key that the index did not know");
@@ -391,7 +414,8 @@ impl App {
 
     /// Keeps the report; a change of what an operator has to look at goes to the audit.
     async fn keep_report(&self, token: &Token, report: &Report) -> Result<(), Error> {
-        let worrying = |r: &Report| (r.nameless, r.quarantined, r.foreign, r.missing_keys);
+        let worrying =
+            |r: &Report| (r.nameless, r.quarantined, r.foreign, r.missing_keys, r.pending_certificates);
         let before = self.last_report(token.name()).await?.map(|(_, report)| report).unwrap_or_default();
         let changed = worrying(&before) != worrying(report);
         let text = serde_json::to_string(report).map_err(|error| Error::bug(error.to_string()))?;

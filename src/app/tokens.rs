@@ -1,12 +1,22 @@
 //! Looking at tokens and at pages of signing requests.
 
+use super::probe::Standing;
 use super::reconcile::Report;
 use super::watch::TokenHealth;
 use super::{App, Error, Order, Page, RequestFilter, SlotInfo, Token, TokenStatus};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
-use crate::domain::key::EvidenceLevel;
+use crate::domain::key::Evidence;
 use crate::domain::signing_request::SigningRequest;
+
+/// What the configuration says of how a token is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenRules {
+    /// Married certificates are written to the token, beside their keys.
+    pub write_certificates: bool,
+    /// Keys that it may hold, those being made included; as many as it takes when absent.
+    pub capacity: Option<usize>,
+}
 
 /// A token, as an operator wants to see it.
 #[derive(Clone, Debug)]
@@ -18,9 +28,15 @@ pub struct TokenView {
     /// What its sentinel says.
     pub health: TokenHealth,
     /// What the evidence of its keys is worth.
-    pub evidence: EvidenceLevel,
+    pub evidence: Evidence,
+    /// What the negative probes found, once there were any.
+    pub standing: Option<Standing>,
     /// What the last reconciliation found, and when.
     pub report: Option<(Timestamp, Report)>,
+    /// Keys that take room on it by the index, those being made included.
+    pub used: usize,
+    /// Keys that it may hold, if the configuration says so.
+    pub capacity: Option<usize>,
 }
 
 impl App {
@@ -31,12 +47,18 @@ impl App {
     pub async fn tokens(&self) -> Result<Vec<TokenView>, Error> {
         let mut views = Vec::new();
         for token in self.0.hsm.tokens() {
+            let name = token.name().to_owned();
+            let used: Result<_, Error> =
+                self.0.store.read(move |view| Ok(view.keys_taking_room(&name)?)).await;
             views.push(TokenView {
                 name: token.name().to_owned(),
                 status: token.status(),
                 health: self.health(token.name()),
-                evidence: evidence(token),
+                evidence: self.evidence_on(token.name()),
+                standing: self.standing(token.name()).await?,
                 report: self.last_report(token.name()).await?,
+                used: used?,
+                capacity: self.rules(token.name()).capacity,
             });
         }
         Ok(views)
@@ -66,7 +88,7 @@ impl App {
         order: Order,
         after: Option<Handle>,
         limit: usize,
-    ) -> Result<Page<(SigningRequest, EvidenceLevel)>, Error> {
+    ) -> Result<Page<(SigningRequest, Evidence)>, Error> {
         let found: Result<_, Error> = self
             .0
             .store
@@ -81,19 +103,13 @@ impl App {
             })
             .await;
         let (page, known) = found?;
-        let of_token = |name: &str| self.configured_token(name).as_ref().map_or(EvidenceLevel::E0, evidence);
         let items = page.items.into_iter().zip(known).map(|(request, known)| {
-            let evidence = known.unwrap_or_else(|| of_token(&request.token));
+            let evidence = match known {
+                Some(known) => self.with_warning_on(&request.token, known),
+                None => self.evidence_on(&request.token),
+            };
             (request, evidence)
         });
         Ok(Page { items: items.collect(), next: page.next })
-    }
-}
-
-/// What the evidence of keys on a token is worth; while it is down, nothing is claimed.
-pub fn evidence(token: &Token) -> EvidenceLevel {
-    match token.status() {
-        TokenStatus::Up { info, .. } => info.evidence,
-        TokenStatus::Starting | TokenStatus::Down { .. } | TokenStatus::Stopped => EvidenceLevel::E0,
     }
 }

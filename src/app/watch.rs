@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::probe::{LEAKS, Standing, leaks};
+use super::reconcile::Report;
 use super::{App, Error, Kind, failpoint};
 use crate::domain::algorithm::KeyKind;
 use crate::domain::audit::Actor;
@@ -47,6 +49,10 @@ pub struct TokenHealth {
     pub failure: Option<Error>,
     /// When the journal was last held against the token, since the program started.
     pub reconciled_at: Option<Timestamp>,
+    /// When the token last did not take a certificate, unless it has taken one since.
+    pub certificate_refused_at: Option<Timestamp>,
+    /// What the negative probes found; `None` until the token was seen.
+    pub standing: Option<Standing>,
 }
 
 impl TokenHealth {
@@ -60,9 +66,17 @@ impl TokenHealth {
         self.failure.as_ref().is_some_and(|failure| failure.code() == KEY_MISSING)
     }
 
-    /// Whether the token may be worked with: the sentinel signed and the journal was reconciled.
-    pub fn is_ready(&self) -> bool {
-        self.signed() && self.reconciled_at.is_some()
+    /// Whether the token, as it is now, may be worked with: it withstood the probes, the sentinel signed
+    /// and the journal was reconciled.
+    pub fn is_ready(&self, info: &TokenInfo) -> bool {
+        self.signed()
+            && self.reconciled_at.is_some()
+            && self.standing.as_ref().is_some_and(|standing| standing.admits(info))
+    }
+
+    /// Why the token is refused, if it lets keys out.
+    pub fn refusal(&self) -> Option<&Error> {
+        self.failure.as_ref().filter(|failure| failure.code() == LEAKS)
     }
 }
 
@@ -72,7 +86,12 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned().unwrap_or_default()
     }
 
-    fn update(&self, token: &str, change: impl FnOnce(&mut TokenHealth)) {
+    /// Notes what is known of a token's probes.
+    pub(super) fn stands(&self, token: &str, standing: Standing) {
+        self.update(token, |health| health.standing = Some(standing));
+    }
+
+    pub(super) fn update(&self, token: &str, change: impl FnOnce(&mut TokenHealth)) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(all.entry(token.to_owned()).or_default());
     }
@@ -87,7 +106,7 @@ pub(super) async fn wait_until_usable(health: &Health, token: &Token) -> Result<
     loop {
         let (status, health) = (token.status(), health.of(token.name()));
         if let TokenStatus::Up { info, .. } = &status
-            && health.is_ready()
+            && health.is_ready(info)
         {
             return Ok(Arc::clone(info));
         }
@@ -95,12 +114,38 @@ pub(super) async fn wait_until_usable(health: &Health, token: &Token) -> Result<
         if let TokenStatus::Down { error, .. } = status {
             return Err(error.into());
         }
+        if let Some(refusal) = health.refusal() {
+            return Err(refusal.clone());
+        }
         if Instant::now() >= give_up {
             let reason = health.failure.map_or("it is still being checked".to_owned(), |f| f.to_string());
             let message = format!("token `{}` is not ready: {reason}", token.name());
             return Err(Error::new(Kind::Unavailable, "hsm.not-ready", message));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits a little until a token that is up was probed with the module that it has now.
+///
+/// # Errors
+/// [`LEAKS`] when it is refused; [`Kind::Unavailable`] when that is still not known.
+pub(super) async fn wait_until_admitted(health: &Health, token: &Token) -> Result<(), Error> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        // One that is not up refuses by itself.
+        let TokenStatus::Up { info, .. } = token.status() else { return Ok(()) };
+        match health.of(token.name()).standing {
+            Some(standing) if standing.admits(&info) => return Ok(()),
+            Some(standing) if standing.verdict.binding == info.binding() => {
+                return Err(leaks(token.name(), &standing.verdict));
+            }
+            Some(_) | None if Instant::now() >= give_up => {
+                let message = format!("token `{}` is not ready: it is still being checked", token.name());
+                return Err(Error::new(Kind::Unavailable, "hsm.not-ready", message));
+            }
+            Some(_) | None => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
     }
 }
 
@@ -113,6 +158,24 @@ impl App {
         }
     }
 
+    /// Holds the journal against a token now, because an operator asks for it.
+    ///
+    /// # Errors
+    /// There is no such token, its sentinel does not sign, or as for [`App::reconcile`].
+    pub async fn reconcile_now(&self, token: &str) -> Result<(Timestamp, Report), Error> {
+        let token = self.0.hsm.token(token).ok_or_else(|| Error::not_found("token", token))?;
+        // The watch alone makes sentinels; where one has signed there is one.
+        if !self.health(token.name()).signed() {
+            wait_until_usable(&self.0.health, &token).await?;
+        }
+        self.challenge(&token).await?;
+        self.0.health.update(token.name(), |health| health.certificate_refused_at = None);
+        let report = self.reconcile(&token).await?;
+        let now = self.now();
+        self.0.health.update(token.name(), |health| health.reconciled_at = Some(now));
+        Ok((now, report))
+    }
+
     /// Whether every token is ready, and what each sentinel last said.
     pub fn readiness(&self) -> (bool, BTreeMap<String, TokenHealth>) {
         let all: BTreeMap<_, _> = self
@@ -121,8 +184,11 @@ impl App {
             .tokens()
             .map(|token| (token.name().to_owned(), self.0.health.of(token.name())))
             .collect();
-        let up = self.0.hsm.tokens().all(is_up);
-        (up && all.values().all(TokenHealth::is_ready), all)
+        let ready = self.0.hsm.tokens().all(|token| match token.status() {
+            TokenStatus::Up { info, .. } => self.0.health.of(token.name()).is_ready(&info),
+            TokenStatus::Starting | TokenStatus::Down { .. } | TokenStatus::Stopped => false,
+        });
+        (ready, all)
     }
 
     /// What the sentinel of a token last said.
@@ -132,6 +198,7 @@ impl App {
 
     async fn watch_token(&self, token: Token) {
         let mut status = token.watch_status();
+        let mut attention = self.0.attention.subscribe();
         // When, and through which worker: a new one may have found the token changed, and attempts
         // that the old one left unfinished should not wait.
         let mut reconciled: Option<(Instant, u32)> = None;
@@ -147,7 +214,8 @@ impl App {
                 },
                 TokenStatus::Up { .. } | TokenStatus::Down { .. } => {}
             }
-            let pause = match self.challenge(&token).await {
+            attention.mark_unchanged();
+            let pause = match self.examine(&token).await {
                 Ok(()) => {
                     if !self.0.health.of(token.name()).signed() {
                         tracing::info!(token = token.name(), "the sentinel signed: the token works");
@@ -168,7 +236,7 @@ impl App {
                     // What an outage interrupts is taken up when it ends, not up to 5 minutes later.
                     reconciled = None;
                     if self.0.health.of(token.name()).failure.is_none() {
-                        tracing::warn!(token = token.name(), %error, "the sentinel does not sign");
+                        tracing::warn!(token = token.name(), %error, "the token does not work");
                     }
                     let up_without_it = error.code() == KEY_MISSING && is_up(&token);
                     if up_without_it && restarted.is_none_or(|at| at.elapsed() >= RESTART_EVERY) {
@@ -186,6 +254,8 @@ impl App {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 changed = status.changed() => if changed.is_err() { return },
+                // The sender lives as long as this.
+                _ = attention.changed() => {}
             }
         }
     }
@@ -213,8 +283,14 @@ impl App {
         }
     }
 
+    /// The probes first, if they are due: what leaks is not used, not even for a sentinel.
+    pub(super) async fn examine(&self, token: &Token) -> Result<(), Error> {
+        self.admit(token).await?;
+        self.challenge(token).await
+    }
+
     /// A fresh challenge for the sentinel; makes the sentinel first where there is none.
-    pub(super) async fn challenge(&self, token: &Token) -> Result<(), Error> {
+    async fn challenge(&self, token: &Token) -> Result<(), Error> {
         let name = token.name().to_owned();
         let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.sentinel_of(&name)?)).await;
         let key = match found? {

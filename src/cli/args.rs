@@ -2,6 +2,7 @@
 
 mod access;
 mod extensions;
+mod template;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenant};
 pub use extensions::Extensions;
+pub use template::{Template, TryTemplate};
 
 /// A certificate-signing-request appliance whose keys never leave the PKCS#11 token.
 #[derive(Debug, Parser)]
@@ -47,15 +49,18 @@ pub struct Target {
 pub enum Command {
     /// Run the service until SIGTERM or Ctrl-C.
     Serve,
-    /// Check the configuration file and the profiles that it names.
+    /// Check the configuration file, and the profiles and issuing templates that it names.
     CheckConfig,
     /// Look at the slots of a module and make tokens.
     #[command(subcommand)]
     Slot(Slot),
+    /// Look at tokens and try what they can do.
+    #[command(subcommand)]
+    Token(Token),
     /// Make, find and finish certificate signing requests.
     #[command(subcommand)]
     Csr(Csr),
-    /// Look at keys.
+    /// Look at keys, destroy them, and compare them with the token.
     #[command(subcommand)]
     Key(Key),
     /// Say who may do what.
@@ -70,6 +75,9 @@ pub enum Command {
     /// Keep the things of several owners apart.
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Check issuing templates and see what a request would get.
+    #[command(subcommand)]
+    Template(Template),
     /// The process that loads a PKCS#11 module. Started by the service.
     #[command(hide = true)]
     Worker,
@@ -95,6 +103,33 @@ pub enum Slot {
         #[command(flatten)]
         pins: Pins,
     },
+    /// Set the user PIN as the security officer, for a PIN that is locked or lost. Stop the service first.
+    #[command(after_help = "Examples:\n  strongroom slot set-pin --so-pin-file so-pin\n  \
+                            strongroom slot set-pin --pin-file new-pin --so-pin-fd 3 3<so-pin")]
+    SetPin {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Where the new user PIN and that of the security officer come from.
+        #[command(flatten)]
+        pins: Pins,
+    },
+    /// Change the user PIN as the user. Stop the service first.
+    #[command(
+        after_help = "Examples:\n  strongroom slot change-pin --new-pin-file new-pin --write-pin-file\n  \
+                            strongroom slot change-pin --pin-fd 3 --new-pin-fd 4 3<pin 4<new-pin"
+    )]
+    ChangePin {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Where the PINs come from.
+        #[command(flatten)]
+        pins: ChangedPins,
+        /// Write the new PIN to the configured `pin_file`.
+        #[arg(long)]
+        write_pin_file: bool,
+    },
 }
 
 /// Where PINs come from. Never an argument: arguments are seen by every process of the machine.
@@ -112,6 +147,56 @@ pub struct Pins {
     /// Open file descriptor to read the security officer's PIN from.
     #[arg(long)]
     pub so_pin_fd: Option<u32>,
+}
+
+/// `token`
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// List the configured tokens: whether they are ready, and whether they leak.
+    List,
+    /// Show a token.
+    Show {
+        /// Its name in the configuration.
+        name: String,
+    },
+    /// Try what a token can do: make a throw-away key of each kind, sign, try to get it out, destroy it.
+    #[command(after_help = "Exit code 2 when a key comes out. Without a running service it works by itself.")]
+    Probe {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Only these key kinds, separated by commas.
+        #[arg(long, value_delimiter = ',')]
+        kinds: Vec<String>,
+    },
+    /// Let a token in although it lets keys out, or take that back. Every answer then says so.
+    Accept {
+        /// Its name in the configuration.
+        name: String,
+        /// Why that is good enough.
+        #[arg(long, required_unless_present = "withdraw", conflicts_with = "withdraw")]
+        reason: Option<String>,
+        /// Take it back.
+        #[arg(long)]
+        withdraw: bool,
+    },
+}
+
+/// Where the PINs of a change come from.
+#[derive(Debug, ClapArgs)]
+pub struct ChangedPins {
+    /// File with the present PIN; the configured `pin_file` when absent, a prompt when that is missing.
+    #[arg(long, conflicts_with = "pin_fd")]
+    pub pin_file: Option<PathBuf>,
+    /// Open file descriptor to read the present PIN from.
+    #[arg(long)]
+    pub pin_fd: Option<u32>,
+    /// File with the new PIN; a prompt when absent.
+    #[arg(long, conflicts_with = "new_pin_fd")]
+    pub new_pin_file: Option<PathBuf>,
+    /// Open file descriptor to read the new PIN from.
+    #[arg(long)]
+    pub new_pin_fd: Option<u32>,
 }
 
 /// `csr`
@@ -149,8 +234,24 @@ pub enum Csr {
         #[arg(long)]
         pem: bool,
     },
+    /// Renew a signing request: another CSR that asks for the same, for the same key or a new one.
+    Renew {
+        /// The handle of the earlier request: pending, issued or retired.
+        handle: String,
+        /// Make a new key, of the same kind and on the same token.
+        #[arg(long)]
+        new_key: bool,
+        /// How it is asked for.
+        #[command(flatten)]
+        asking: Asking,
+    },
     /// Call a signing request off; says what becomes of its key.
     Cancel {
+        /// Its handle.
+        handle: String,
+    },
+    /// Take an issued signing request out of use, so that its key may be destroyed.
+    Retire {
         /// Its handle.
         handle: String,
     },
@@ -163,6 +264,15 @@ pub enum Csr {
         /// Take it even when it has expired or is not valid yet.
         #[arg(long)]
         allow_expired: bool,
+    },
+    /// Explain any CSR, also of others: what it says, and what looks wrong. Needs no service.
+    #[command(after_help = "Exits with 0 when the file is a CSR, whatever is found; with 1 when it is none.")]
+    Inspect {
+        /// The CSR, as PEM or DER; `-` for standard input.
+        file: PathBuf,
+        /// Exit with 1 when a finding is an error.
+        #[arg(long)]
+        strict: bool,
     },
 }
 
@@ -194,12 +304,20 @@ pub struct NewCsr {
     /// Extensions to ask for.
     #[command(flatten)]
     pub extensions: Extensions,
-    /// File with the challengePassword; `-` for standard input. Never an argument: it is a secret.
-    #[arg(long, value_name = "FILE")]
-    pub challenge_password_file: Option<PathBuf>,
     /// The attribute unstructuredName.
     #[arg(long)]
     pub unstructured_name: Option<String>,
+    /// How it is asked for.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// What a create and a renewal have in common.
+#[derive(Debug, ClapArgs)]
+pub struct Asking {
+    /// File with the challengePassword; `-` for standard input. Never an argument: it is a secret.
+    #[arg(long, value_name = "FILE")]
+    pub challenge_password_file: Option<PathBuf>,
     /// Names this create: a repetition makes no second key.
     #[arg(long)]
     pub idempotency_key: Option<String>,
@@ -224,6 +342,20 @@ pub enum Key {
     Show {
         /// Its handle.
         handle: String,
+    },
+    /// Destroy a key on its token. Asks first; refused while a live signing request uses it.
+    Destroy {
+        /// Its handle.
+        handle: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Compare the journal with a token now, and put in order what an interruption left.
+    Reconcile {
+        /// The token; the default one when absent.
+        #[arg(long)]
+        token: Option<String>,
     },
 }
 

@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod command;
 mod pin;
+mod pin_file;
 mod report;
 
 use std::process::ExitCode;
@@ -23,12 +24,14 @@ pub fn run() -> ExitCode {
         Command::Serve => command::serve::run(&args.target.config),
         Command::CheckConfig => command::check_config::run(&args.target.config, &report),
         Command::Slot(slot) => command::slot::run(&args.target, slot, &report),
+        Command::Token(token) => command::token::run(&args.target, token, &report),
         Command::Csr(csr) => command::csr::run(&args.target, csr, &report),
         Command::Key(key) => command::key::run(&args.target, key, &report),
         Command::Principal(principal) => command::principal::run(&args.target, principal, &report),
         Command::ApiKey(key) => command::credential::run_api_key(&args.target, key, &report),
         Command::Credential(credential) => command::credential::run(&args.target, credential, &report),
         Command::Tenant(tenant) => command::tenant::run(&args.target, tenant, &report),
+        Command::Template(template) => command::template::run(template, &report),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,14 @@ pub enum Failure {
     /// Not available now: try again.
     #[error("{0}")]
     Unavailable(String),
+    /// Refused as it is, with more to tell to machines than the text.
+    #[error("{text}")]
+    RefusedWith {
+        /// For people.
+        text: String,
+        /// For machines.
+        document: serde_json::Value,
+    },
     /// Told by the service.
     #[error("{}", text_of(.0))]
     Problem(Box<api::Problem>),
@@ -37,7 +45,7 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) => 1,
+            Self::Refused(_) | Self::RefusedWith { .. } => 1,
             Self::Broken(_) => 2,
             Self::Unavailable(_) => 3,
             Self::Problem(problem) => match problem.status {
@@ -51,6 +59,7 @@ impl Failure {
     fn document(&self) -> serde_json::Value {
         match self {
             Self::Problem(problem) => json!(problem),
+            Self::RefusedWith { document, .. } => document.clone(),
             Self::Refused(text) | Self::Broken(text) | Self::Unavailable(text) => json!({ "error": text }),
         }
     }

@@ -5,14 +5,17 @@
 //! is what the program uses: defaults filled in, paths made absolute, profiles loaded.
 
 mod spec;
+pub mod templates;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use spec::{ClientCertificatesSpec, TlsSpec};
 pub use spec::{ConfigSpec, defaults};
 
 use crate::hsm::profile::Profile;
+use templates::TemplateSources;
 
 /// The configuration as the program uses it.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The TCP listener.
     pub listen: SocketAddr,
+    /// The HTTPS listener, where there is one.
+    pub tls: Option<TlsConfig>,
     /// Whether the API key beside the database counts.
     pub use_api_key_file: bool,
     /// Requests that one principal may make in a second.
@@ -31,6 +36,30 @@ pub struct Config {
     pub tokens: BTreeMap<String, TokenConfig>,
     /// The token used when a request names none: the only one, or the one configured.
     pub default_token: Option<String>,
+    /// Where issuing templates come from; [`Config::load_templates`] reads them.
+    pub templates: TemplateSources,
+}
+
+/// The HTTPS listener.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// Its address.
+    pub listen: SocketAddr,
+    /// PEM file: the certificate and its chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM file: the key of the certificate.
+    pub key: PathBuf,
+    /// Where clients are asked for a certificate.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// How clients are asked for a certificate.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates {
+    /// PEM file: the CAs whose certificates are accepted.
+    pub ca: PathBuf,
+    /// Whether a client without one is turned away.
+    pub required: bool,
 }
 
 /// One token.
@@ -40,6 +69,8 @@ pub struct TokenConfig {
     pub profile: Profile,
     /// The module, when it is not where the profile says.
     pub module: Option<PathBuf>,
+    /// String for C_Initialize, when not as the profile says.
+    pub init_args: Option<String>,
     /// CK_TOKEN_INFO.label, without padding.
     pub label: Option<String>,
     /// CK_TOKEN_INFO.serialNumber, without padding.
@@ -52,6 +83,10 @@ pub struct TokenConfig {
     pub hardware: bool,
     /// Parallel sessions, when not as the profile says.
     pub sessions: Option<usize>,
+    /// Married certificates are written to the token, beside their keys.
+    pub write_certificates: bool,
+    /// Keys that it may hold; as many as it takes when absent.
+    pub capacity: Option<usize>,
 }
 
 impl Config {
@@ -100,9 +135,10 @@ impl Config {
         if spec.tokens.is_empty() {
             return Err("`tokens`: at least one token is needed, as [tokens.main]".to_owned());
         }
-        if !spec.http.listen.ip().is_loopback() {
+        if !spec.http.listen.ip().is_loopback() && !spec.http.allow_non_loopback {
             return Err(format!(
-                "`http.listen`: {} is not a loopback address; plain HTTP is served on loopback only",
+                "`http.listen`: {} is not a loopback address, and plain HTTP sends API keys in clear; \
+                 use [tls], or set `http.allow_non_loopback = true` where the network is trusted",
                 spec.http.listen
             ));
         }
@@ -128,15 +164,56 @@ impl Config {
                 return Err(format!("`limits.{name}`: must be at least 1"));
             }
         }
+        let tls = TlsConfig::from_spec(spec.tls, base)?;
         Ok(Self {
             data_dir: base.join(spec.data_dir),
             listen: spec.http.listen,
+            tls,
             use_api_key_file: spec.access.api_key_file,
             requests_per_second: limits.requests_per_second,
             failed_logins_per_minute: limits.failed_logins_per_minute,
             tokens,
             default_token,
+            templates: TemplateSources::from_spec(spec.templates, base)?,
         })
+    }
+}
+
+impl TlsConfig {
+    fn from_spec(spec: TlsSpec, base: &Path) -> Result<Option<Self>, String> {
+        let Some(listen) = spec.listen else { return Ok(None) };
+        let file = |field: &str, path: Option<PathBuf>| {
+            let path = path.ok_or_else(|| format!("`tls.{field}`: needed with `tls.listen`, as a PEM file"));
+            path.map(|path| base.join(path))
+        };
+        let clients = match (spec.client_certificates, spec.client_ca) {
+            (ClientCertificatesSpec::Off, None) => None,
+            (ClientCertificatesSpec::Off, Some(_)) => {
+                return Err("`tls.client_ca`: has no effect while `tls.client_certificates` is \"off\"; \
+                            make that \"optional\" or \"required\""
+                    .to_owned());
+            }
+            (asked, ca) => Some(ClientCertificates {
+                ca: ca.map(|ca| base.join(ca)).ok_or(
+                    "`tls.client_ca`: needed to check client certificates, as a PEM file of their CAs",
+                )?,
+                required: asked == ClientCertificatesSpec::Required,
+            }),
+        };
+        let certificate = file("certificate", spec.certificate)?;
+        let key = file("key", spec.key)?;
+        Ok(Some(Self { listen, certificate, key, clients }))
+    }
+}
+
+impl TemplateSources {
+    fn from_spec(spec: spec::TemplatesSpec, base: &Path) -> Result<Self, String> {
+        let all = || templates::ready_made_names().map(str::to_owned).collect();
+        let ready_made: Vec<String> = spec.ready_made.unwrap_or_else(all);
+        for name in &ready_made {
+            templates::ready_made_text(name).map_err(|e| format!("`templates.ready_made`: `{name}`: {e}"))?;
+        }
+        Ok(Self { dir: spec.dir.map(|dir| base.join(dir)), ready_made })
     }
 }
 
@@ -161,6 +238,11 @@ impl TokenConfig {
         {
             return Err(format!("`tokens.{name}.sessions`: must be 1 to 64, is {sessions}"));
         }
+        if spec.capacity.is_some_and(|capacity| capacity < 2) {
+            return Err(format!(
+                "`tokens.{name}.capacity`: must be at least 2, since one key is strongroom's own sentinel"
+            ));
+        }
         if let Some(keys) = spec.keys {
             if keys.is_empty() {
                 return Err(format!("`tokens.{name}.keys`: must name at least one key kind"));
@@ -170,12 +252,15 @@ impl TokenConfig {
         Ok(Self {
             profile,
             module: spec.module.map(|path| base.join(path)),
+            init_args: spec.init_args,
             label: spec.label,
             serial: spec.serial,
             pin_file: base.join(spec.pin_file),
             env: spec.env,
             hardware: spec.hardware,
             sessions: spec.sessions,
+            write_certificates: spec.write_certificates,
+            capacity: spec.capacity,
         })
     }
 }
@@ -237,20 +322,44 @@ mod tests {
         let smallest = ConfigSpec::parse(SMALLEST).unwrap();
         assert_eq!(example.data_dir, smallest.data_dir);
         assert_eq!(example.http, smallest.http);
+        assert_eq!(example.tls, smallest.tls);
+        assert_eq!(example.templates, smallest.templates);
+        let ready_made: Vec<_> = templates::ready_made_names().collect();
         assert_eq!(example.access, smallest.access);
         assert_eq!(example.limits, smallest.limits);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
+        assert_eq!(example.tokens["main"].write_certificates, smallest.tokens["main"].write_certificates);
+        assert_eq!(example.tokens["main"].capacity, smallest.tokens["main"].capacity);
         // Every default that the example shows as a comment is shown at its value.
         for line in [
             format!("# listen = \"{}\"", defaults::LISTEN),
             format!("# data_dir = \"{}\"", defaults::DATA_DIR),
+            format!("# allow_non_loopback = {}", smallest.http.allow_non_loopback),
+            format!("# client_certificates = \"{:?}\"", defaults::CLIENT_CERTIFICATES).to_lowercase(),
+            format!("# ready_made = {ready_made:?}"),
             format!("# api_key_file = {}", defaults::API_KEY_FILE),
             format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
             format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),
         ] {
             assert!(include_str!("example.toml").contains(&line), "{line}");
         }
+    }
+
+    #[test]
+    fn without_a_listener_there_is_no_tls() {
+        assert!(load(SMALLEST).unwrap().tls.is_none());
+        let files = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+        assert!(load(&format!("{SMALLEST}{files}")).unwrap().tls.is_none());
+        let tls = load(&format!("{SMALLEST}{files}listen = \"[::]:8751\"\n")).unwrap().tls.unwrap();
+        assert_eq!(tls.key, Path::new("/etc/strongroom/k"));
+        assert!(tls.clients.is_none(), "{tls:?}");
+    }
+
+    #[test]
+    fn plain_http_leaves_the_machine_where_the_file_insists() {
+        let open = "[http]\nlisten = \"0.0.0.0:80\"\nallow_non_loopback = true\n[tokens";
+        assert_eq!(load(&SMALLEST.replace("[tokens", open)).unwrap().listen.port(), 80);
     }
 
     #[test]
@@ -267,6 +376,7 @@ mod tests {
 
     #[test]
     fn wrong_files_are_told_what_is_wrong() {
+        let tls = |line: &str| format!("{SMALLEST}[tls]\nlisten = \"0.0.0.0:8751\"\n{line}\n");
         let cases = [
             ("version = 2\n", "version 2"),
             ("data_dir = \"x\"\n", "version"),
@@ -275,8 +385,14 @@ mod tests {
             (&SMALLEST.replace("softhsm2", "softhsm3"), "softhsm3"),
             (&SMALLEST.replace("tokens.main", "tokens.\"a/b\""), "letters, digits"),
             (&SMALLEST.replace("[tokens", "[http]\nlisten = \"0.0.0.0:80\"\n[tokens"), "loopback"),
+            (&tls("key = \"k\""), "`tls.certificate`: needed"),
+            (&tls("certificate = \"c\""), "`tls.key`: needed"),
+            (&tls("client_certificates = \"required\""), "`tls.client_ca`: needed"),
+            (&tls("client_ca = \"a\""), "`tls.client_ca`: has no effect"),
+            (&tls("client_certificates = \"maybe\""), "unknown variant `maybe`"),
             (&SMALLEST.replace("version = 1", "version = 1\ndefault_token = \"other\""), "[tokens.other]"),
             (&format!("{SMALLEST}sessions = 0\n"), "1 to 64"),
+            (&format!("{SMALLEST}capacity = 1\n"), "at least 2"),
             (&format!("{SMALLEST}keys = []\n"), "at least one key kind"),
             (&format!("{SMALLEST}keys = [\"rsa-1024\"]\n"), "`rsa-1024` is not a known key kind"),
         ];

@@ -14,6 +14,8 @@ pub mod defaults {
     pub const LISTEN: &str = "127.0.0.1:8750";
     /// Where the file hierarchy standard puts the state of a service.
     pub const DATA_DIR: &str = "/var/lib/strongroom";
+    /// A client certificate is one more way in, so somebody has to open it.
+    pub const CLIENT_CERTIFICATES: super::ClientCertificatesSpec = super::ClientCertificatesSpec::Off;
     /// On: an installation works before there are principals.
     pub const API_KEY_FILE: bool = true;
     /// More than a machine of a few cores can answer: holds back a loop gone wild, nobody else.
@@ -36,6 +38,12 @@ pub struct ConfigSpec {
     /// The HTTP listener.
     #[serde(default)]
     pub http: HttpSpec,
+    /// The HTTPS listener.
+    #[serde(default)]
+    pub tls: TlsSpec,
+    /// Issuing templates.
+    #[serde(default)]
+    pub templates: TemplatesSpec,
     /// Who may come in.
     #[serde(default)]
     pub access: AccessSpec,
@@ -54,6 +62,48 @@ pub struct HttpSpec {
     /// Address and port.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// True lets `listen` be another address than loopback, where API keys travel in clear.
+    #[serde(default)]
+    pub allow_non_loopback: bool,
+}
+
+/// `[tls]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSpec {
+    /// Address and port; without it there is no HTTPS listener.
+    pub listen: Option<SocketAddr>,
+    /// PEM file: the certificate and its chain, leaf first.
+    pub certificate: Option<PathBuf>,
+    /// PEM file: the key of the certificate, mode 0600 or 0400.
+    pub key: Option<PathBuf>,
+    /// PEM file: the CAs whose client certificates are accepted.
+    pub client_ca: Option<PathBuf>,
+    /// Whether clients are asked for a certificate.
+    #[serde(default)]
+    pub client_certificates: ClientCertificatesSpec,
+}
+
+/// Whether clients of the HTTPS listener are asked for a certificate.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificatesSpec {
+    /// Not asked for.
+    Off,
+    /// Asked for; a client without one comes in as well.
+    Optional,
+    /// A client without one is turned away.
+    Required,
+}
+
+/// `[templates]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatesSpec {
+    /// Directory of the operator's own.
+    pub dir: Option<PathBuf>,
+    /// The ready-made ones that are offered; all when absent.
+    pub ready_made: Option<Vec<String>>,
 }
 
 /// `[access]`
@@ -85,6 +135,8 @@ pub struct TokenSpec {
     pub profile: String,
     /// The module's path; overrides the profile.
     pub module: Option<PathBuf>,
+    /// String for C_Initialize; overrides the profile.
+    pub init_args: Option<String>,
     /// Label of the token.
     pub label: Option<String>,
     /// Serial number of the token.
@@ -99,6 +151,11 @@ pub struct TokenSpec {
     pub hardware: bool,
     /// Parallel sessions; overrides the profile.
     pub sessions: Option<usize>,
+    /// True writes married certificates to the token.
+    #[serde(default)]
+    pub write_certificates: bool,
+    /// Keys that it may hold.
+    pub capacity: Option<usize>,
     /// Key kinds; overrides the profile.
     pub keys: Option<Vec<KeyKind>>,
 }
@@ -130,7 +187,13 @@ impl ConfigSpec {
 
 impl Default for HttpSpec {
     fn default() -> Self {
-        Self { listen: default_listen() }
+        Self { listen: default_listen(), allow_non_loopback: false }
+    }
+}
+
+impl Default for ClientCertificatesSpec {
+    fn default() -> Self {
+        defaults::CLIENT_CERTIFICATES
     }
 }
 

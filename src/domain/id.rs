@@ -79,6 +79,11 @@ impl KeyId {
         Self(bytes)
     }
 
+    /// An id that is a constant: of no installation.
+    pub const fn fixed(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The id as the token stores it; `None` when it has not the length of ours.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

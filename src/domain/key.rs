@@ -30,7 +30,7 @@ pub struct Key {
     /// Attributes of the private key, read back when the key was made.
     pub attributes: KeyAttributes,
     /// What the evidence was worth when the key was made.
-    pub evidence: EvidenceLevel,
+    pub evidence: Evidence,
     /// When the index learned of it.
     pub created_at: Timestamp,
 }
@@ -159,6 +159,21 @@ pub enum EvidenceLevel {
     E0,
     /// The operator declares that it is hardware. Nothing proves it.
     E1,
+}
+
+/// What is said of a key in every answer: the level, and what speaks against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What "this key cannot leave" rests on.
+    pub level: EvidenceLevel,
+    /// The token lets keys out, and somebody accepted that: what, who, when, why.
+    pub warning: Option<String>,
+}
+
+impl From<EvidenceLevel> for Evidence {
+    fn from(level: EvidenceLevel) -> Self {
+        Self { level, warning: None }
+    }
 }
 
 impl EvidenceLevel {

@@ -20,5 +20,8 @@ pub mod key_quality;
 pub mod name;
 mod named;
 mod pem;
+pub mod policy;
+pub mod probe;
 pub mod san;
 pub mod signing_request;
+pub mod template;

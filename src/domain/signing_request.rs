@@ -30,6 +30,8 @@ pub struct SigningRequest {
     pub spec: CsrSpec,
     /// Whether the key was made for this request or was there before.
     pub key_source: KeySource,
+    /// The signing request whose wish it repeats.
+    pub renews: Option<Handle>,
     /// Whether somebody will come back for it (it was answered 202 or has an idempotency key): then
     /// work that a crash or an outage interrupted is continued, else it is undone.
     pub continues: bool,
@@ -201,6 +203,7 @@ impl SigningRequest {
                 "kind": self.kind,
                 "scheme": self.scheme,
                 "key_source": self.key_source,
+                "renews": self.renews,
             }),
         }
     }
@@ -266,6 +269,8 @@ fn sha256_hex(bytes: &[u8]) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(2);
@@ -282,6 +287,7 @@ mod tests {
             scheme: kind.default_scheme(),
             spec: CsrSpec::default(),
             key_source: KeySource::New,
+            renews: None,
             continues: false,
             state,
             key: None,
@@ -339,5 +345,39 @@ mod tests {
         assert_eq!(event.detail["was"], "pending");
         let conflict = request(State::Issued).apply(Command::Cancel, NOW).unwrap_err();
         assert!(conflict.to_string().ends_with("is issued and cannot be cancelled"), "{conflict}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_a_state_has_what_its_name_promises(
+            happened in prop::collection::vec(prop::sample::select(commands().to_vec()), 0..12),
+        ) {
+            let mut request = request(State::Intent);
+            for (nth, command) in happened.into_iter().enumerate() {
+                let now = Timestamp::from_millis(10 + nth as i64);
+                let before = request.clone();
+                match request.clone().apply(command, now) {
+                    Ok((after, event)) => {
+                        prop_assert!(drawn().contains(&(before.state.to_string(), after.state.to_string())));
+                        prop_assert_eq!(after.updated_at, now);
+                        prop_assert_eq!(event.subject, after.handle.to_string());
+                        // What it has it keeps.
+                        prop_assert!(before.key.is_none() || after.key == before.key);
+                        prop_assert!(before.csr.is_none() || after.csr == before.csr);
+                        request = after;
+                    }
+                    Err(conflict) => prop_assert_eq!(conflict.state, before.state),
+                }
+                let SigningRequest { state, key, csr, failure, .. } = &request;
+                match state {
+                    State::Intent => prop_assert!(key.is_none() && csr.is_none()),
+                    State::Generated => prop_assert!(key.is_some() && csr.is_none()),
+                    State::Pending | State::Issued | State::Retired => prop_assert!(key.is_some() && csr.is_some()),
+                    State::Failed | State::Quarantined => prop_assert!(failure.is_some() && csr.is_none()),
+                    State::Cancelled => {}
+                }
+                prop_assert_eq!(state.is_unfinished(), matches!(state, State::Intent | State::Generated));
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@
 
 mod error;
 mod model;
+mod probe;
 pub mod profile;
 mod protocol;
 mod supervisor;
@@ -27,10 +28,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use self::error::{Error, Kind};
 pub use self::model::{
-    Destroyed, GeneratedKey, ObjectClass, SlotInfo, SlotToken, TokenInfo, TokenObject, TokenStatus, key_uri,
+    CertificateChange, CertificateObject, Destroyed, GeneratedKey, ObjectClass, SlotInfo, SlotToken,
+    TokenInfo, TokenObject, TokenStatus, key_uri,
 };
+pub use self::probe::{Attack, KindProbe, Outcome, PROBE_ID, SignatureProbe, cheapest_of_each_type};
 pub use self::profile::Profile;
-use self::protocol::{Answer, Call, Pin, Purpose};
+use self::protocol::{Answer, Call, ChangePin, Pin, PinChangedBy, PresentPin, Purpose};
 use self::supervisor::{Control, Request, Supervisor};
 use crate::domain::algorithm::{KeyKind, Scheme};
 use crate::domain::id::KeyId;
@@ -57,6 +60,7 @@ pub struct Hsm {
 #[derive(Clone)]
 pub struct Token {
     name: Arc<str>,
+    kinds: Arc<[KeyKind]>,
     calls: mpsc::UnboundedSender<Request>,
     control: mpsc::UnboundedSender<Control>,
     status: watch::Receiver<TokenStatus>,
@@ -73,6 +77,8 @@ pub struct TokenSpec {
     pub profile: Profile,
     /// The module, if not where the profile says.
     pub module: Option<PathBuf>,
+    /// String for C_Initialize, if not the profile's.
+    pub init_args: Option<String>,
     /// Which token of the module.
     pub selector: Selector,
     /// File with the user PIN, readable by its owner only; only the worker reads it.
@@ -147,9 +153,11 @@ impl Token {
         let (control, controlled) = mpsc::unbounded_channel();
         let (status, watched) = watch::channel(TokenStatus::Starting);
         let name = Arc::from(spec.name.as_str());
+        let kinds = Arc::from(spec.profile.keys.as_slice());
         tokio::spawn(Supervisor::new(spec, options, incoming, controlled, status).run());
         Self {
             name,
+            kinds,
             calls,
             control,
             status: watched,
@@ -163,9 +171,30 @@ impl Token {
         &self.name
     }
 
+    /// The key kinds that its profile offers; the token may lack some ([`TokenInfo::algorithms`]).
+    pub fn kinds(&self) -> &[KeyKind] {
+        &self.kinds
+    }
+
     /// Where the token is now.
     pub fn status(&self) -> TokenStatus {
         self.status.borrow().clone()
+    }
+
+    /// Waits until the token is up.
+    ///
+    /// # Errors
+    /// What keeps it down.
+    pub async fn until_up(&self) -> Result<TokenInfo, Error> {
+        let mut status = self.status.clone();
+        let settled = status.wait_for(|status| !matches!(status, TokenStatus::Starting)).await;
+        match settled.as_deref() {
+            Ok(TokenStatus::Up { info, .. }) => Ok((**info).clone()),
+            Ok(TokenStatus::Down { error, .. }) => Err(error.clone()),
+            Ok(TokenStatus::Starting | TokenStatus::Stopped) | Err(_) => {
+                Err(Error::new(Kind::Unavailable, "strongroom is shutting down"))
+            }
+        }
     }
 
     /// A receiver of every change of [`Token::status`].
@@ -218,6 +247,23 @@ impl Token {
             return Err(mismatched());
         };
         Ok(destroyed)
+    }
+
+    /// Sees to it that of the certificates with that CKA_ID, `wanted` is on the token once and those
+    /// with an `obsolete` SHA-256 are not. Others are left. What is wanted is written before the rest
+    /// is removed, so that a key with a certificate is never without one.
+    ///
+    /// # Errors
+    /// [`Kind::OutcomeUnknown`]: some of it may be done. It may be called again until it succeeds.
+    pub async fn set_certificate(
+        &self,
+        id: KeyId,
+        wanted: Option<CertificateObject>,
+        obsolete: Vec<[u8; 32]>,
+    ) -> Result<CertificateChange, Error> {
+        let call = Call::SetCertificate { id, wanted, obsolete };
+        let Answer::CertificateChange(change) = self.call(call).await? else { return Err(mismatched()) };
+        Ok(change)
     }
 
     /// Lists every object of the token, whole or not, ours or not. Signing with a key that was
@@ -293,6 +339,43 @@ pub async fn init_token(
 ) -> Result<SlotInfo, Error> {
     let InitToken { label, pin, so_pin } = token;
     let purpose = Purpose::InitToken { label, pin: Pin(pin), so_pin: Pin(so_pin) };
+    let Answer::Slot(slot) = supervisor::run_once(spec, options, purpose).await? else {
+        return Err(mismatched());
+    };
+    Ok(slot)
+}
+
+/// Another user PIN for a token.
+pub struct NewPin {
+    /// Who sets it.
+    pub by: PinHolder,
+    /// The PIN.
+    pub new: SecretString,
+}
+
+/// Who sets a user PIN, and proves it with what.
+pub enum PinHolder {
+    /// The security officer, with the own PIN: C_InitPIN.
+    SecurityOfficer(SecretString),
+    /// The user, with the present PIN: C_SetPIN. `None`: that in the PIN file of the token.
+    User(Option<SecretString>),
+}
+
+/// Gives a token another user PIN. A PIN that is refused was tried once; none is tried where a wrong
+/// one would lock the token. The PIN file is left as it is.
+///
+/// # Errors
+/// [`Kind::PinRefused`]: a PIN is refused or not tried, [`Kind::LockHeld`] when a service works with
+/// the token. [`Kind::Unavailable`] also when the worker died in the act: either PIN may be valid.
+pub async fn change_pin(spec: &TokenSpec, options: &StartOptions, pin: NewPin) -> Result<SlotInfo, Error> {
+    let by = match pin.by {
+        PinHolder::SecurityOfficer(so_pin) => PinChangedBy::SecurityOfficer(Pin(so_pin)),
+        PinHolder::User(None) => PinChangedBy::User(PresentPin::File),
+        PinHolder::User(Some(present)) => PinChangedBy::User(PresentPin::Given(Pin(present))),
+    };
+    let wanted =
+        ChangePin { selector: spec.selector.clone(), pin_file: spec.pin_file.clone(), by, new: Pin(pin.new) };
+    let purpose = Purpose::ChangePin(Box::new(wanted));
     let Answer::Slot(slot) = supervisor::run_once(spec, options, purpose).await? else {
         return Err(mismatched());
     };

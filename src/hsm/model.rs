@@ -11,6 +11,7 @@ use super::error::Error;
 use crate::domain::algorithm::KeyKind;
 use crate::domain::id::KeyId;
 use crate::domain::key::{EvidenceLevel, KeyAttributes};
+use crate::domain::probe::Binding;
 
 /// Where a token is.
 ///
@@ -62,6 +63,8 @@ pub struct TokenInfo {
     pub library_version: String,
     /// The module that was loaded.
     pub module: PathBuf,
+    /// SHA-256 of its file in hexadecimal, taken when it was loaded.
+    pub module_sha256: String,
     /// Key kinds it can make and sign with: the profile's that C_GetMechanismList agrees to.
     pub algorithms: Vec<KeyKind>,
     /// What the statement "keys cannot leave" rests on.
@@ -73,6 +76,16 @@ pub struct TokenInfo {
 }
 
 impl TokenInfo {
+    /// What a verdict of the negative probes holds for.
+    pub fn binding(&self) -> Binding {
+        Binding {
+            module_sha256: self.module_sha256.clone(),
+            library_version: self.library_version.clone(),
+            firmware: self.firmware.clone(),
+            serial: self.serial.clone(),
+        }
+    }
+
     /// The RFC 7512 URI of a private key on this token.
     pub fn key_uri(&self, id: KeyId, label: &str) -> String {
         key_uri(&self.label, &self.serial, id, label)
@@ -127,13 +140,37 @@ pub struct Destroyed {
     pub other: usize,
 }
 
+/// A certificate as an object of a token (PKCS#11 v3.0 base specification, section 4.6.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateObject {
+    /// CKA_LABEL: that of its key.
+    pub label: String,
+    /// CKA_SUBJECT: DER of the subject.
+    pub subject: Vec<u8>,
+    /// CKA_ISSUER: DER of the issuer.
+    pub issuer: Vec<u8>,
+    /// CKA_SERIAL_NUMBER: DER of the INTEGER.
+    pub serial: Vec<u8>,
+    /// CKA_VALUE: the certificate in DER.
+    pub der: Vec<u8>,
+}
+
+/// What became of the certificates under one CKA_ID.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateChange {
+    /// Whether one was written; it may have been there.
+    pub written: bool,
+    /// How many were removed.
+    pub removed: usize,
+}
+
 impl Destroyed {
     /// Counts an object of that class.
     pub(super) fn count(&mut self, class: &ObjectClass) {
         match class {
             ObjectClass::Private => self.private += 1,
             ObjectClass::Public => self.public += 1,
-            ObjectClass::Other(_) | ObjectClass::Unknown => self.other += 1,
+            ObjectClass::Certificate | ObjectClass::Other(_) | ObjectClass::Unknown => self.other += 1,
         }
     }
 }
@@ -148,6 +185,8 @@ pub struct TokenObject {
     pub id: Vec<u8>,
     /// CKA_LABEL; empty where there is none.
     pub label: Vec<u8>,
+    /// SHA-256 of CKA_VALUE, of a certificate whose CKA_ID has the form of ours.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// CKA_CLASS, as far as it matters here.
@@ -157,6 +196,8 @@ pub enum ObjectClass {
     Private,
     /// CKO_PUBLIC_KEY
     Public,
+    /// CKO_CERTIFICATE
+    Certificate,
     /// Another class, by name.
     Other(String),
     /// The object has no class that can be read.

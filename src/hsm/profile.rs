@@ -18,6 +18,8 @@ const MOST_SESSIONS: usize = 64;
 
 /// The profiles that come with the program: name and text.
 const SHIPPED: &[(&str, &str)] = &[
+    ("nss-softokn", include_str!("../../hsm-profiles/nss-softokn.toml")),
+    ("opencryptoki", include_str!("../../hsm-profiles/opencryptoki.toml")),
     ("p11-kit", include_str!("../../hsm-profiles/p11-kit.toml")),
     ("softhsm2", include_str!("../../hsm-profiles/softhsm2.toml")),
 ];
@@ -29,6 +31,8 @@ pub struct Profile {
     pub name: String,
     /// Where the module may be, tried in order.
     pub module_paths: Vec<PathBuf>,
+    /// String that the module reads from pReserved of C_Initialize.
+    pub init_args: Option<String>,
     /// Environment variables handed on from the service to the worker, where set.
     pub env: Vec<String>,
     /// Sessions that sign and read in parallel; at least 1.
@@ -179,6 +183,7 @@ struct ProfileSpec {
 #[serde(deny_unknown_fields)]
 struct ModuleSpec {
     paths: Vec<PathBuf>,
+    init_args: Option<String>,
     #[serde(default)]
     env: Vec<String>,
 }
@@ -224,6 +229,7 @@ impl TryFrom<ProfileSpec> for Profile {
         Ok(Self {
             name: spec.name,
             module_paths: spec.module.paths,
+            init_args: spec.module.init_args,
             env: spec.module.env,
             sessions: spec.sessions.count,
             concurrent_calls: spec.sessions.concurrent_calls,
@@ -270,7 +276,8 @@ mod tests {
         let error = Profile::shipped("luna").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no HSM profile `luna` comes with strongroom; there are: p11-kit, softhsm2"
+            "no HSM profile `luna` comes with strongroom; there are: nss-softokn, opencryptoki, p11-kit, \
+             softhsm2"
         );
     }
 

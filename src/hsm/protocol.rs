@@ -14,7 +14,10 @@ use zeroize::Zeroizing;
 
 use super::Selector;
 use super::error::{Error, Kind};
-use super::model::{Destroyed, GeneratedKey, SlotInfo, TokenInfo, TokenObject};
+use super::model::{
+    CertificateChange, CertificateObject, Destroyed, GeneratedKey, SlotInfo, TokenInfo, TokenObject,
+};
+use super::probe::Probed;
 use super::profile::{Deadlines, Profile};
 use crate::domain::algorithm::{KeyKind, KeyMaterial, Scheme};
 use crate::domain::id::KeyId;
@@ -81,6 +84,8 @@ pub(super) struct Hello {
     pub(super) lock_dir: PathBuf,
     /// Modules, tried in order.
     pub(super) modules: Vec<PathBuf>,
+    /// pReserved of C_Initialize.
+    pub(super) init_args: Option<String>,
     /// What to do with the module.
     pub(super) purpose: Purpose,
 }
@@ -101,6 +106,36 @@ pub(super) enum Purpose {
         /// PIN of the security officer.
         so_pin: Pin,
     },
+    /// Select the token, give it another user PIN.
+    ChangePin(Box<ChangePin>),
+}
+
+/// What another user PIN takes.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChangePin {
+    pub(super) selector: Selector,
+    /// The file that the present PIN may come from.
+    pub(super) pin_file: PathBuf,
+    pub(super) by: PinChangedBy,
+    pub(super) new: Pin,
+}
+
+/// Who changes the user PIN.
+#[derive(Serialize, Deserialize)]
+pub(super) enum PinChangedBy {
+    /// The security officer, with this PIN.
+    SecurityOfficer(Pin),
+    /// The user.
+    User(PresentPin),
+}
+
+/// Where the PIN comes from that is to be changed.
+#[derive(Serialize, Deserialize)]
+pub(super) enum PresentPin {
+    /// The PIN file: an attempt with it passes the breaker as a login does.
+    File,
+    /// An operator, for this once.
+    Given(Pin),
 }
 
 /// What serving a token takes.
@@ -124,6 +159,10 @@ pub(super) enum Call {
     Sign { id: KeyId, scheme: Scheme, message: Vec<u8> },
     /// Destroy every object with the id.
     Destroy { id: KeyId },
+    /// Write a certificate unless it is there, and remove those that it replaces.
+    SetCertificate { id: KeyId, wanted: Option<CertificateObject>, obsolete: Vec<[u8; 32]> },
+    /// Make, use, attack and destroy a throw-away key.
+    Probe { kind: KeyKind, message: Vec<u8> },
     /// List every object.
     Inventory,
     /// List every slot.
@@ -134,7 +173,10 @@ impl Call {
     /// Whether it changes the token: such a call is never made twice.
     pub(super) fn is_mutation(&self) -> bool {
         match self {
-            Self::Generate { .. } | Self::Destroy { .. } => true,
+            Self::Generate { .. }
+            | Self::Destroy { .. }
+            | Self::SetCertificate { .. }
+            | Self::Probe { .. } => true,
             Self::ReadBack { .. } | Self::Sign { .. } | Self::Inventory | Self::Slots => false,
         }
     }
@@ -146,6 +188,10 @@ pub(super) enum Answer {
     Key(GeneratedKey),
     Signature(Vec<u8>),
     Destroyed(Destroyed),
+    CertificateChange(CertificateChange),
+    Probed(Box<Probed>),
+    /// Why the token cannot make a key to probe.
+    NotMade(String),
     Objects(Vec<TokenObject>),
     Slot(SlotInfo),
     Slots(Vec<SlotInfo>),

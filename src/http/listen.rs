@@ -1,32 +1,39 @@
 //! The accept loop. Our own, because `axum::serve` installs no timer, so that its header timeout
 //! does nothing and slow clients hold connections for ever.
 
+use std::future::ready;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::handshake;
 use super::peer::Peer;
 use super::write_timeout::WriteTimeout;
 
-/// Connections at once over TCP; the next ones wait in the kernel's backlog. With those of the Unix
-/// socket, the index and the workers they fit in 1024 file descriptors, a process's usual limit.
+/// Connections at once over TCP, with and without TLS; the next ones wait in the kernel's backlog. With
+/// those of the Unix socket, the index and the workers they fit in 1024 file descriptors, a process's
+/// usual limit.
 const TCP_PLACES: usize = 512;
 /// The same for the Unix socket, apart: the operator gets in when TCP is full.
 const UNIX_PLACES: usize = 64;
 /// A request's head must have arrived after so long; also ends idle connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// A client that takes nothing of its answer for so long is given up.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's head; more is answered 431.
 const HEAD_LIMIT: usize = 16 * 1024;
 /// Header fields of a request; more is answered 431.
@@ -34,25 +41,54 @@ const MOST_HEADERS: usize = 64;
 /// After a stop is asked for, requests that are being answered get so long.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Serves `router` on both listeners until `stop` says true, then lets running requests end.
-pub async fn serve(tcp: TcpListener, unix: UnixListener, router: Router, stop: watch::Receiver<bool>) {
+/// Where connections come from.
+pub struct Listeners {
+    /// Plain HTTP.
+    pub tcp: TcpListener,
+    /// HTTPS.
+    pub tls: Option<TlsListener>,
+    /// Plain HTTP for this machine.
+    pub unix: UnixListener,
+}
+
+/// Where HTTPS connections come from.
+pub struct TlsListener {
+    /// The socket.
+    pub tcp: TcpListener,
+    /// What new connections are shown and asked for; those that are open keep what they had.
+    pub config: watch::Receiver<Arc<ServerConfig>>,
+}
+
+/// Serves `router` on all listeners until `stop` says true, then lets running requests end.
+pub async fn serve(listeners: Listeners, router: Router, stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
+    let tcp_places = Arc::new(Semaphore::new(TCP_PLACES));
+    let unix_places = Arc::new(Semaphore::new(UNIX_PLACES));
     let over_tcp = async || {
-        let (stream, address) = tcp.accept().await?;
+        let (stream, address) = listeners.tcp.accept().await?;
         let _ = stream.set_nodelay(true);
-        Ok((stream, Peer::Tcp { address }))
+        Ok(ready(Ok((WriteTimeout::new(stream, WRITE_TIMEOUT), Peer::Tcp { address }))))
     };
     let over_unix = async || {
-        let stream = unix.accept().await?.0;
-        let credentials = stream.peer_cred()?;
-        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
-        Ok((stream, Peer::Unix { uid: credentials.uid(), gid: credentials.gid(), pid }))
+        let (stream, _) = listeners.unix.accept().await?;
+        Ok(ready(identified(stream)))
+    };
+    let over_tls = async {
+        let Some(TlsListener { tcp, config }) = &listeners.tls else { return };
+        let accept = async || {
+            let (stream, address) = tcp.accept().await?;
+            let _ = stream.set_nodelay(true);
+            let config = Arc::clone(&config.borrow());
+            Ok(handshake::accept(stream, address, config))
+        };
+        accept_all(accept, &tcp_places, &router, &graceful, stop.clone()).await;
     };
     tokio::join!(
-        accept_all(over_tcp, TCP_PLACES, &router, &graceful, stop.clone()),
-        accept_all(over_unix, UNIX_PLACES, &router, &graceful, stop),
+        accept_all(over_tcp, &tcp_places, &router, &graceful, stop.clone()),
+        over_tls,
+        accept_all(over_unix, &unix_places, &router, &graceful, stop.clone()),
     );
-    drop((tcp, unix));
+    drop(listeners);
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time and were cut");
     }
@@ -74,24 +110,27 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn accept_all<S>(
-    accept: impl AsyncFn() -> io::Result<(S, Peer)>,
-    places: usize,
+/// `accept` gives what is still to do before requests come, such as a handshake: that is done off the
+/// accept path, in the connection's own task and place.
+async fn accept_all<O, S>(
+    accept: impl AsyncFn() -> io::Result<O>,
+    places: &Arc<Semaphore>,
     router: &Router,
     graceful: &GracefulShutdown,
     mut stop: watch::Receiver<bool>,
 ) where
+    O: Future<Output = io::Result<(S, Peer)>> + Send + 'static,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(places));
+    let stopped = stop.clone();
     loop {
         let next = async {
-            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
             io::Result::Ok((accept().await?, place))
         };
         tokio::select! {
             next = next => match next {
-                Ok(((stream, peer), place)) => connection(stream, peer, router, graceful, place),
+                Ok((opening, place)) => connection(opening, router, graceful, stopped.clone(), place),
                 Err(error) => pause_after(&error).await,
             },
             _ = stop.wait_for(|stop| *stop) => return,
@@ -99,30 +138,52 @@ async fn accept_all<S>(
     }
 }
 
-fn connection<S>(
-    stream: S,
-    peer: Peer,
+fn connection<O, S>(
+    opening: O,
     router: &Router,
     graceful: &GracefulShutdown,
+    mut stop: watch::Receiver<bool>,
     place: OwnedSemaphorePermit,
 ) where
+    O: Future<Output = io::Result<(S, Peer)>> + Send + 'static,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = WriteTimeout::new(stream, WRITE_TIMEOUT);
-    let router = router.clone().layer(Extension(peer));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_LIMIT)
-        .max_headers(MOST_HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let connection = graceful.watch(connection);
+    let router = TowerToHyperService::new(router.clone());
+    let watcher = graceful.watcher();
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        let opened = tokio::select! {
+            biased;
+            opened = opening => opened,
+            // A handshake brings no request that a stop would have to wait for.
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let (stream, peer) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return tracing::debug!(%error, "a connection was not opened"),
+        };
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
+            router.call(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_LIMIT)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended badly");
         }
         drop(place);
     });
+}
+
+fn identified(stream: UnixStream) -> io::Result<(WriteTimeout<UnixStream>, Peer)> {
+    let client = stream.peer_cred()?;
+    // 0 stands for a process outside our PID namespace.
+    let pid = client.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+    let peer = Peer::Unix { uid: client.uid(), gid: client.gid(), pid };
+    Ok((WriteTimeout::new(stream, WRITE_TIMEOUT), peer))
 }
 
 /// Out of file descriptors, for one: accepting again at once would spin.
@@ -132,33 +193,4 @@ async fn pause_after(error: &io::Error) {
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::routing::get;
-    use tokio::io::AsyncWriteExt;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_read_loses_its_place() {
-        let places = Arc::new(Semaphore::new(1));
-        let place = Arc::clone(&places).acquire_owned().await.unwrap();
-        let router = Router::new().route("/", get(async || "x".repeat(100_000)));
-        let (ours, mut client) = tokio::io::duplex(1024);
-        let graceful = GracefulShutdown::new();
-        connection(ours, Peer::Unix { uid: 0, gid: 0, pid: None }, &router, &graceful, place);
-        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-        let given_back = tokio::time::timeout(WRITE_TIMEOUT * 2, places.acquire()).await;
-        assert!(given_back.is_ok(), "the place is held");
-    }
-
-    #[tokio::test]
-    async fn a_stop_is_heeded_while_every_place_is_taken() {
-        let (stop, stopped) = watch::channel(false);
-        let accept = async || Ok((tokio::io::duplex(1).0, Peer::Unix { uid: 0, gid: 0, pid: None }));
-        let (router, graceful) = (Router::new(), GracefulShutdown::new());
-        let accepting = accept_all(accept, 0, &router, &graceful, stopped);
-        stop.send_replace(true);
-        let ended = tokio::time::timeout(Duration::from_secs(60), accepting).await;
-        assert!(ended.is_ok(), "it waits for a place");
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The HTTP surface: the router, who may pass, and how errors look.
 //!
-//! - [`listen`]: the accept loop over TCP and the Unix socket
-//! - [`peer`]: who is at the other end of a connection
+//! - [`listen`]: the accept loop over TCP, TLS and the Unix socket; [`peer`]: who is at the other end
+//! - [`tls`]: what the HTTPS listener shows and asks for, from files
 //! - [`limits`]: how often
 //! - [`permit`]: authorised before the body is read
 //! - [`uninterrupted`]: what a client who hangs up does not interrupt
@@ -10,6 +10,7 @@
 //! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential
 
 pub mod error;
+mod handshake;
 pub mod limits;
 pub mod listen;
 mod ops;
@@ -17,6 +18,7 @@ pub mod peer;
 pub mod permit;
 mod request_id;
 pub mod rest;
+pub mod tls;
 pub mod uninterrupted;
 mod write_timeout;
 

@@ -28,20 +28,19 @@ async fn readyz(State(context): State<Context>) -> Response {
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut counts: BTreeMap<_, usize> = BTreeMap::new();
     for (name, health) in &tokens {
-        let up = context.app.configured_token(name).is_some_and(|token| is_up(&token));
-        *counts.entry(waits_for(up, health)).or_default() += 1;
+        let token = context.app.configured_token(name);
+        *counts.entry(waits_for(token.as_ref(), health)).or_default() += 1;
     }
     (status, Json(json!({ "ready": ready, "tokens": counts }))).into_response()
 }
 
-fn is_up(token: &Token) -> bool {
-    matches!(token.status(), TokenStatus::Up { .. })
-}
-
-fn waits_for(up: bool, health: &TokenHealth) -> &'static str {
-    if up && health.is_ready() {
+fn waits_for(token: Option<&Token>, health: &TokenHealth) -> &'static str {
+    let Some(TokenStatus::Up { info, .. }) = token.map(Token::status) else { return "waiting-for-token" };
+    if health.is_ready(&info) {
         "ready"
-    } else if up && health.signed() {
+    } else if health.refusal().is_some() {
+        "refused"
+    } else if health.signed() {
         "waiting-for-reconciliation"
     } else {
         "waiting-for-token"

@@ -61,6 +61,7 @@ pub mod needs {
         KeyRead = Some(Permission::KeyRead),
         KeyDestroy = Some(Permission::KeyDestroy),
         TokenRead = Some(Permission::TokenRead),
+        TokenOperate = Some(Permission::TokenOperate),
         AccessRead = Some(Permission::AccessRead),
         AccessManage = Some(Permission::AccessManage),
     }

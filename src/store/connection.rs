@@ -192,7 +192,7 @@ mod tests {
                 "{}: the index has schema version 700, this strongroom knows versions up to {}: run the \
                  strongroom that wrote it, or restore a backup from before the upgrade",
                 store.path().display(),
-                super::super::migrations::KNOWN
+                migrations::LATEST
             )
         );
     }

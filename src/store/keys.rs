@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::access::TenantId;
 use crate::domain::id::{Handle, KeyId};
-use crate::domain::key::{EvidenceLevel, Key, KeyState, Purpose};
+use crate::domain::key::{Evidence, Key, KeyState, Purpose};
 
 use super::columns::{Json, saturated};
 use super::error::Error;
@@ -35,8 +35,8 @@ impl View {
     }
 
     /// What the evidence of a key was worth when it was made.
-    pub fn evidence_of_key(&self, handle: Handle) -> Result<Option<EvidenceLevel>, Error> {
-        self.optional("SELECT evidence FROM keys WHERE handle = ?1", [handle], |row| row.get("evidence"))
+    pub fn evidence_of_key(&self, handle: Handle) -> Result<Option<Evidence>, Error> {
+        self.optional("SELECT evidence, evidence_warning FROM keys WHERE handle = ?1", [handle], evidence)
     }
 
     /// Every key that is or was on the token, in any state.
@@ -44,6 +44,12 @@ impl View {
         self.all("SELECT handle, id, state FROM keys WHERE token = ?1", [token], |row| {
             Ok(KeyBrief { handle: row.get("handle")?, id: row.get("id")?, state: row.get("state")? })
         })
+    }
+
+    /// How many keys take room on the token: those that are there, and those that are being made.
+    pub fn keys_taking_room(&self, token: &str) -> Result<usize, Error> {
+        let count: Option<i64> = self.optional(TAKING_ROOM, [token], |row| row.get(0))?;
+        Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
     }
 
     /// The token's sentinel: the newest that was not destroyed, though it may be missing.
@@ -77,6 +83,11 @@ impl View {
 
 const PAGE: &str = "SELECT * FROM keys WHERE tenant IS ?1 AND handle < ?2 ORDER BY handle DESC LIMIT ?3";
 
+// The states are written as in the index, which SQLite takes only for the same words.
+const TAKING_ROOM: &str = "SELECT (SELECT count(*) FROM keys
+                                   WHERE token = ?1 AND state NOT IN ('missing', 'destroyed'))
+                                + (SELECT count(*) FROM attempts WHERE token = ?1 AND outcome IS NULL)";
+
 impl Tx {
     /// Enters a key.
     ///
@@ -86,9 +97,9 @@ impl Tx {
         let spki_sha256: [u8; 32] = Sha256::digest(&key.spki).into();
         self.execute(
             "INSERT INTO keys (handle, id, tenant, token, kind, purpose, state, spki, spki_sha256, attributes,
-                               evidence, created_at)
+                               evidence, evidence_warning, created_at)
              VALUES (:handle, :id, :tenant, :token, :kind, :purpose, :state, :spki, :spki_sha256, :attributes,
-                     :evidence, :created_at)",
+                     :evidence, :evidence_warning, :created_at)",
             named_params! {
                 ":handle": key.handle,
                 ":id": key.id,
@@ -100,7 +111,8 @@ impl Tx {
                 ":spki": key.spki,
                 ":spki_sha256": spki_sha256,
                 ":attributes": Json(&key.attributes),
-                ":evidence": key.evidence,
+                ":evidence": key.evidence.level,
+                ":evidence_warning": key.evidence.warning,
                 ":created_at": key.created_at,
             },
         )?;
@@ -125,16 +137,21 @@ fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
         state: row.get("state")?,
         spki: row.get("spki")?,
         attributes,
-        evidence: row.get("evidence")?,
+        evidence: evidence(row)?,
         created_at: row.get("created_at")?,
     })
+}
+
+fn evidence(row: &Row<'_>) -> rusqlite::Result<Evidence> {
+    Ok(Evidence { level: row.get("evidence")?, warning: row.get("evidence_warning")? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::algorithm::KeyKind;
     use crate::store::testing::{TestStore, at, conflict, handle, key, key_id};
-    use crate::store::{Kind, Unique};
+    use crate::store::{Attempt, Kind, Outcome, Unique};
 
     #[tokio::test]
     async fn a_key_is_found_by_each_of_its_names() {
@@ -205,6 +222,39 @@ mod tests {
         assert_eq!(handles, [1, 2, 3, 4].map(handle));
         assert_eq!(sentinel.unwrap().handle, handle(3));
         assert_eq!(none, None);
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_there_or_being_made_take_room() {
+        let store = TestStore::new();
+        store
+            .write(|tx| {
+                let states = [
+                    KeyState::Present,
+                    KeyState::Missing,
+                    KeyState::Recovered,
+                    KeyState::Quarantined,
+                    KeyState::Destroying,
+                    KeyState::Destroyed,
+                ];
+                for (n, state) in (1..).zip(states) {
+                    tx.insert_key(&Key { state, ..key(n) })?;
+                }
+                tx.insert_key(&Key { token: "another".into(), ..key(50) })?;
+                for n in [60, 61] {
+                    let (id, key, kind) = (key_id(n), handle(n), KeyKind::all().next().unwrap());
+                    let token = "token".to_owned();
+                    tx.open_attempt(&Attempt { id, key, request: None, token, kind, opened_at: at(n) })?;
+                }
+                tx.close_attempt(key_id(61), Outcome::Absent, at(1))
+            })
+            .await
+            .unwrap();
+        // Present, recovered, quarantined, destroying; and one that is being made.
+        assert_eq!(store.read(|view| view.keys_taking_room("token")).await.unwrap(), 5);
+        let plan = store.plan(TAKING_ROOM);
+        assert!(plan.iter().any(|line| line.contains("INDEX keys_taking_room (token=?)")), "{plan:?}");
+        assert!(!plan.iter().any(|line| line.starts_with("SCAN keys")), "{plan:?}");
     }
 
     #[tokio::test]

@@ -5,11 +5,15 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::error::{Error, Kind};
 
 /// What each version of the schema adds to the one before it. Published ones are never edited.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_access.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_renewals_and_certificate_objects.sql"),
+    include_str!("migrations/0003_token_probes.sql"),
+    include_str!("migrations/0004_access.sql"),
+];
 
-/// The newest version of the schema.
-pub(super) const KNOWN: usize = MIGRATIONS.len();
+/// The version that this program knows.
+pub(super) const LATEST: usize = MIGRATIONS.len();
 
 /// `PRAGMA application_id`: what `file` and we know our databases by. Spells "srom".
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"srom");
@@ -32,13 +36,13 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
             ),
         ));
     }
-    if usize::try_from(version).is_ok_and(|version| version <= KNOWN) {
+    if usize::try_from(version).is_ok_and(|version| version <= LATEST) {
         return Ok(());
     }
     Err(Error::new(
         Kind::NewerSchema,
         format!(
-            "the index has schema version {version}, this strongroom knows versions up to {KNOWN}: \
+            "the index has schema version {version}, this strongroom knows versions up to {LATEST}: \
              run the strongroom that wrote it, or restore a backup from before the upgrade"
         ),
     ))
@@ -71,20 +75,25 @@ mod tests {
     use crate::store::testing::{at, handle, key, principal, request};
     use crate::store::{Order, RequestFilter, Store};
 
-    /// An index of the first version, with a principal, its API key, a key, a sentinel, a signing
-    /// request that is found by a name, and the answer to an idempotency key.
-    fn first_version(path: &std::path::Path) {
+    /// The last version of the schema without tenants.
+    const WITHOUT_TENANTS: usize = 3;
+
+    /// An index without tenants, with a principal, its API key, a key, a sentinel, a signing request that
+    /// is found by a name, a renewal of it, a certificate that its token shall have, a leak that was
+    /// accepted, and the answer to an idempotency key.
+    fn index_without_tenants(path: &std::path::Path) {
         let connection = Connection::open(path).unwrap();
-        connection.execute_batch(MIGRATIONS[0]).unwrap();
-        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection.execute_batch(&MIGRATIONS[..WITHOUT_TENANTS].concat()).unwrap();
+        connection.pragma_update(None, "user_version", WITHOUT_TENANTS as i64).unwrap();
         connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         let blob = |handle: crate::domain::id::Handle| format!("X'{}'", hex::encode(handle.as_bytes()));
         let (who, made, kept) = (blob(principal(1).handle), blob(handle(1)), blob(handle(2)));
+        let renewal = blob(handle(4));
         let key_row = |row: u64, purpose: &str| {
             let key = key(row);
             format!(
                 "INSERT INTO keys VALUES ({}, X'{}', 'token', '{}', '{purpose}', 'present', X'{row:02}',
-                     X'{row:064}', '{}', 'E0', 1);",
+                     X'{row:064}', '{}', 'E0', 1, NULL);",
                 blob(key.handle),
                 hex::encode(key.id.as_bytes()),
                 key.kind,
@@ -98,16 +107,22 @@ mod tests {
                  INSERT INTO principals VALUES ({who}, 'operator', 1);
                  INSERT INTO api_keys VALUES ({made}, {who}, zeroblob(32), 1, NULL);
                  {} {}
-                 INSERT INTO signing_requests VALUES ({made}, {who}, 'token', '{}', '{}', '{}', 'new', 0,
-                     'pending', {kept}, X'00', NULL, 1, 1);
+                 INSERT INTO signing_requests VALUES ({made}, {who}, 'token', '{kind}', '{scheme}', '{spec}',
+                     'new', 0, 'pending', {kept}, X'00', NULL, 1, 1, NULL);
+                 INSERT INTO signing_requests VALUES ({renewal}, {who}, 'token', '{kind}', '{scheme}', '{spec}',
+                     'existing', 0, 'issued', {kept}, X'00', NULL, 1, 1, {made});
+                 INSERT INTO certificates VALUES ({renewal}, X'00', zeroblob(32), 1, 2, 1);
+                 INSERT INTO certificate_objects VALUES ({kept}, {renewal}, NULL);
+                 INSERT INTO token_acceptances VALUES ('token', {who}, 1, 'a lab', '{binding}', '[]');
                  INSERT INTO signing_request_names VALUES (CAST('www' AS BLOB), {made});
                  INSERT INTO idempotency VALUES ({who}, 'POST', 'k', zeroblob(32), {made}, 1, 201, NULL,
                      NULL, X'00');",
                 key_row(2, "request"),
                 key_row(3, "sentinel"),
-                ours.kind,
-                ours.scheme,
-                serde_json::to_string(&ours.spec).unwrap(),
+                kind = ours.kind,
+                scheme = ours.scheme,
+                spec = serde_json::to_string(&ours.spec).unwrap(),
+                binding = r#"{"module_sha256":"00","library_version":"1.0","firmware":"2.0","serial":"3"}"#,
             ))
             .unwrap();
     }
@@ -116,7 +131,7 @@ mod tests {
     async fn what_there_was_before_tenants_is_the_default_ones() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("index.db");
-        first_version(&path);
+        index_without_tenants(&path);
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let store = Store::open(&path, InstallationId([9; 4]), [9; 32]).unwrap();
         let read = store.read(|view| {
@@ -127,6 +142,10 @@ mod tests {
             assert_eq!(found.items[0].tenant, TenantId::DEFAULT);
             assert_eq!(view.key(handle(2))?.unwrap().tenant, Some(TenantId::DEFAULT));
             assert_eq!(view.key(handle(3))?.unwrap().tenant, None, "the sentinel's");
+            let renewal = view.signing_request(handle(4))?.unwrap();
+            assert_eq!((renewal.tenant, renewal.renews), (TenantId::DEFAULT, Some(handle(1))));
+            assert_eq!(view.certificate_intent(handle(2))?.unwrap().request, Some(handle(4)));
+            assert_eq!(view.token_acceptance("token")?.unwrap().by, principal(1).handle);
             let held = view.credentials(Some(principal(1).handle))?;
             assert!(held[0].from_file && held[0].verifier == [0; 32]);
             let entry = view.idempotency_entry(&crate::store::IdempotencyKey {

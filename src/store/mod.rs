@@ -17,6 +17,7 @@ use crate::domain::id::InstallationId;
 
 mod attempts;
 mod audit;
+mod certificate_objects;
 mod certificates;
 mod columns;
 mod connection;
@@ -38,10 +39,12 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod token_reports;
+mod token_verdicts;
 mod view;
 mod writer;
 
 pub use attempts::{Attempt, Closed, Outcome};
+pub use certificate_objects::{CertificateBrief, CertificateIntent};
 pub use certificates::Certificate;
 pub use credentials::Credential;
 pub use error::{Error, Kind, Unique};

@@ -51,9 +51,10 @@ impl Tx {
     pub fn insert_signing_request(&self, request: &SigningRequest, names: &[String]) -> Result<(), Error> {
         self.execute(
             "INSERT INTO signing_requests (handle, tenant, principal, token, kind, scheme, spec, key_source,
-                                           continues, state, key, csr, failure, created_at, updated_at)
+                                           renews, continues, state, key, csr, failure, created_at,
+                                           updated_at)
              VALUES (:handle, :tenant, :principal, :token, :kind, :scheme, :spec, :key_source,
-                     :continues, :state, :key, :csr, :failure, :created_at, :updated_at)",
+                     :renews, :continues, :state, :key, :csr, :failure, :created_at, :updated_at)",
             named_params! {
                 ":handle": request.handle,
                 ":tenant": request.tenant,
@@ -63,6 +64,7 @@ impl Tx {
                 ":scheme": request.scheme,
                 ":spec": Json(&request.spec),
                 ":key_source": request.key_source,
+                ":renews": request.renews,
                 ":continues": request.continues,
                 ":state": request.state,
                 ":key": request.key,
@@ -108,6 +110,7 @@ fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest> {
         scheme: row.get("scheme")?,
         spec,
         key_source: row.get("key_source")?,
+        renews: row.get("renews")?,
         continues: row.get("continues")?,
         state: row.get("state")?,
         key: row.get("key")?,

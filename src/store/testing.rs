@@ -12,7 +12,7 @@ use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::{Handle, InstallationId, KeyId};
-use crate::domain::key::{EvidenceLevel, Key, KeyAttributes, KeyState, Purpose};
+use crate::domain::key::{Evidence, EvidenceLevel, Key, KeyAttributes, KeyState, Purpose};
 use crate::domain::signing_request::{KeySource, SigningRequest, State};
 
 use super::{Error, Kind, Principal, Store, Tx, Unique, View};
@@ -142,7 +142,10 @@ pub(super) fn key(n: u64) -> Key {
         state: KeyState::Present,
         spki: n.to_be_bytes().to_vec(),
         attributes: KeyAttributes { sensitive: Some(true), extractable: Some(false), ..Default::default() },
-        evidence: EvidenceLevel::E0,
+        evidence: Evidence {
+            level: EvidenceLevel::E0,
+            warning: n.is_multiple_of(2).then(|| "it leaks".into()),
+        },
         created_at: at(n),
     }
 }
@@ -158,6 +161,7 @@ pub(super) fn request(n: u64) -> SigningRequest {
         scheme: kind.default_scheme(),
         spec: CsrSpec::default(),
         key_source: KeySource::New,
+        renews: None,
         continues: n.is_multiple_of(2),
         state: State::Intent,
         key: None,

@@ -76,6 +76,7 @@ fn request(number: u64, key: &Key) -> SigningRequest {
             ..CsrSpec::default()
         },
         key_source: KeySource::New,
+        renews: None,
         continues: false,
         state,
         key: Some(key.handle),
@@ -104,7 +105,7 @@ fn key(number: u64) -> Key {
         state: KeyState::Present,
         spki,
         attributes: KeyAttributes { local: proven, always_sensitive: proven, ..KeyAttributes::default() },
-        evidence: EvidenceLevel::E0,
+        evidence: EvidenceLevel::E0.into(),
         created_at: at(number),
     }
 }

@@ -1,6 +1,7 @@
 //! `kill -9` at every point of the create path: nothing that was promised is lost, and nothing on
 //! the token is left unaccounted for.
 
+mod certificates;
 mod random;
 
 use std::thread;

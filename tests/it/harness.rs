@@ -25,6 +25,9 @@ pub struct Appliance {
     chaos: bool,
     extra_env: Vec<(String, String)>,
     profile: String,
+    token_settings: String,
+    /// A command that the service and the command line are run through, with its arguments.
+    through: Vec<String>,
 }
 
 impl Appliance {
@@ -54,7 +57,14 @@ impl Appliance {
             dir.path().join("softhsm").display()
         );
         fs::write(dir.path().join("softhsm2.conf"), conf).unwrap();
-        let appliance = Self { dir, chaos: false, extra_env: Vec::new(), profile: "softhsm2".to_owned() };
+        let appliance = Self {
+            dir,
+            chaos: false,
+            extra_env: Vec::new(),
+            profile: "softhsm2".to_owned(),
+            token_settings: String::new(),
+            through: Vec::new(),
+        };
         appliance.write_private("pin", PIN);
         appliance.write_config();
         appliance
@@ -81,6 +91,12 @@ impl Appliance {
         self.profile = "profile.toml".to_owned();
         self.write_config();
         self
+    }
+
+    /// More lines for the token's section of the configuration, in place of those before.
+    pub fn token_settings(&mut self, lines: &str) {
+        lines.clone_into(&mut self.token_settings);
+        self.write_config();
     }
 
     /// Sets a variable of the service's environment (kill points).
@@ -143,13 +159,31 @@ impl Appliance {
         }
         format!(
             "version = 1\ndata_dir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [tokens.main]\nprofile = {:?}\n{module}label = {LABEL:?}\npin_file = \"pin\"\n[tokens.main.env]\n{env}",
-            self.profile
+             [tokens.main]\nprofile = {:?}\n{module}label = {LABEL:?}\npin_file = \"pin\"\n{}\n[tokens.main.env]\n{env}",
+            self.profile, self.token_settings
         )
     }
 
     pub fn write_config(&self) {
         self.write_private("strongroom.toml", &self.config_text());
+    }
+
+    /// Has the service and the command line run through another command, such as one that enters
+    /// namespaces and becomes them.
+    pub fn run_through(&mut self, command: &[String]) {
+        self.through = command.to_vec();
+    }
+
+    /// A program where the service runs.
+    pub fn beside(&self, program: &str) -> Command {
+        match self.through.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+            None => Command::new(program),
+        }
     }
 
     /// Runs a command of the CLI to its end.
@@ -159,7 +193,7 @@ impl Appliance {
 
     /// A command of the CLI, with nothing on its standard input.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = self.beside(BINARY);
         command
             .args(args)
             .env("STRONGROOM_CONFIG", self.path("strongroom.toml"))
@@ -189,9 +223,11 @@ impl Appliance {
         self.spawn().await_killed();
     }
 
-    fn spawn(&self) -> Service<'_> {
+    /// Starts the service and waits for nothing.
+    pub fn spawn(&self) -> Service<'_> {
         let file = File::options().create(true).append(true).open(self.path("service.log")).unwrap();
-        let child = Command::new(BINARY)
+        let child = self
+            .beside(BINARY)
             .arg("serve")
             .env("STRONGROOM_CONFIG", self.path("strongroom.toml"))
             .env("RUST_LOG", "info")
@@ -238,6 +274,7 @@ impl Appliance {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenObject {
     pub private: bool,
+    pub certificate: bool,
     pub id: String,
     pub label: String,
     pub usage: String,
@@ -250,7 +287,11 @@ fn parse_objects(text: &str) -> Vec<TokenObject> {
     for line in text.lines() {
         // An object without a class is shown as `Data object 1`, its missing label as `<empty>`.
         if line.contains(" Object") || line.starts_with("Data object") {
-            objects.push(TokenObject { private: line.starts_with("Private"), ..TokenObject::default() });
+            objects.push(TokenObject {
+                private: line.starts_with("Private"),
+                certificate: line.starts_with("Certificate"),
+                ..TokenObject::default()
+            });
         }
         let Some(object) = objects.last_mut() else { continue };
         if let Some((name, value)) = line.trim().split_once(':') {

@@ -204,7 +204,9 @@ impl Books {
     /// How many private and public objects of a key there are.
     fn halves(&self, key: &Value) -> (usize, usize) {
         let count = |private| {
-            let of_key = |object: &&TokenObject| object.private == private && key["id"] == object.id;
+            let of_key = |object: &&TokenObject| {
+                object.private == private && !object.certificate && key["id"] == object.id
+            };
             self.objects.iter().filter(of_key).count()
         };
         (count(true), count(false))

@@ -1,7 +1,6 @@
 //! Names, alternative names, extensions and attributes as others write and read them: OpenSSL,
 //! GnuTLS and Python's cryptography.
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 use der::Encode;
@@ -12,7 +11,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use crate::harness::{Appliance, Service};
-use crate::openssl;
+use crate::{openssl, python};
 
 /// Relative distinguished names in the order of the encoding: types as dotted OIDs, and values.
 type Rdns<'a> = &'a [&'a [(&'a str, &'a str)]];
@@ -109,6 +108,21 @@ const NAMES: &[(&str, Option<&str>, Rdns)] = &[
 ];
 
 #[test]
+fn every_attribute_type_that_is_known_by_name_is_among_them() {
+    let unknown = "unknown=a".parse::<Name>().unwrap_err().reason;
+    let (_, known) = unknown.split_once("known are ").unwrap();
+    let (known, _) = known.split_once(", any other").unwrap();
+    let known: Vec<&str> = known.split(", ").collect();
+    assert!(known.len() > 20, "{known:?}");
+    for kind in known {
+        let name = Name::from_rdns(&[vec![(kind, "NL")]]).unwrap();
+        let oid = name.rdns().next().unwrap()[0].oid.to_string();
+        let mut types = NAMES.iter().flat_map(|(_, _, rdns)| rdns.iter().copied().flatten());
+        assert!(types.any(|(other, _)| *other == oid), "{kind} ({oid}) is in no name");
+    }
+}
+
+#[test]
 fn names_are_encoded_as_openssl_does() {
     let dir = TempDir::new().unwrap();
     for (slash, _, rdns) in NAMES {
@@ -122,7 +136,7 @@ fn names_are_encoded_as_openssl_does() {
 #[test]
 fn names_are_encoded_as_python_cryptography_does() {
     let lists: Vec<_> = NAMES.iter().map(|(_, _, rdns)| rdns).collect();
-    let names = python(
+    let names = python::run(
         "import json, sys\n\
          from cryptography import x509\n\
          for rdns in json.loads(sys.argv[1]):\n\
@@ -197,14 +211,6 @@ fn succeeded(needed: &str, command: &mut Command) -> Vec<u8> {
     let Output { status, stdout, stderr } = command.output().expect(needed);
     assert!(status.success(), "{command:?}: {}", String::from_utf8_lossy(&stderr));
     stdout
-}
-
-/// Runs a Python script that may import cryptography.
-#[track_caller]
-fn python(script: &str, argument: &str) -> String {
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("venv").join("bin/python");
-    let needed = "target/venv with Python's cryptography: scripts/test makes it";
-    String::from_utf8(succeeded(needed, Command::new(python).args(["-c", script, argument]))).unwrap()
 }
 
 // --- everything that can be asked for, through the service ---------------------------------------
@@ -310,7 +316,7 @@ fn everything_that_can_be_asked_for_is_in_the_csr_for_every_reader() {
     assert_eq!(csr["has_challenge_password"], true);
     let pem = csr["csr"].as_str().unwrap();
 
-    let read: Value = serde_json::from_str(&python(READ, pem)).unwrap();
+    let read: Value = serde_json::from_str(&python::run(READ, pem)).unwrap();
     assert_eq!(
         read,
         json!({

@@ -57,6 +57,14 @@ pub fn new_rsa_key(bits: u32) -> Vec<u8> {
     output.stdout
 }
 
+/// SHA-256 of some bytes.
+#[track_caller]
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
+    let output = run(&["dgst", "-sha256", "-binary"], bytes);
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
 fn req(args: &[&str], csr: &str) -> Output {
     run(&[&["req"], args].concat(), csr.as_bytes())
 }

@@ -167,3 +167,87 @@ fn path(csr: &Value) -> String {
 fn key_path(csr: &Value) -> String {
     format!("/keys/{}", csr["key"]["handle"].as_str().unwrap())
 }
+
+#[test]
+fn a_renewal_by_handle_repeats_the_wish_and_remembers_whose() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    let wish = json!({
+        "subject": "CN=www.example.com,O=Example", "sans": ["DNS:www.example.com", "IP:192.0.2.1"],
+        "key": { "kind": "rsa-2048" }, "digest": "sha384", "padding": "pss",
+        "extensions": { "key_usage": ["digitalSignature"], "extended_key_usage": ["serverAuth"] },
+        "challenge_password": "once only", "unstructured_name": "rack 7",
+    });
+    let first = service.post("/csrs", &wish).expect(201).json();
+    let text = |csr: &Value| openssl::verified_text(csr["csr"].as_str().unwrap());
+    assert!(text(&first).contains("once only"));
+    for (body, same_key) in
+        [(json!({}), true), (json!({ "key": "same" }), true), (json!({ "key": "new" }), false)]
+    {
+        let renewal = service.post(&format!("{}/renew", path(&first)), &body).expect(201).json();
+        assert_eq!(renewal["renews"], first["handle"]);
+        assert_ne!(renewal["handle"], first["handle"]);
+        for field in ["subject", "sans", "extensions", "unstructured_name", "signature"] {
+            assert_eq!(renewal[field], first[field], "{field}");
+        }
+        assert_eq!(renewal["key"]["kind"], first["key"]["kind"]);
+        assert_eq!(renewal["key"]["handle"] == first["key"]["handle"], same_key, "{body}");
+        assert_eq!(renewal["key"]["source"], if same_key { "existing" } else { "new" });
+        assert_eq!(renewal["has_challenge_password"], Value::Null);
+        assert!(!text(&renewal).contains("challengePassword"), "it was for one exchange with the CA");
+    }
+    let anew = json!({ "challenge_password": "another one" });
+    let renewal = service.post(&format!("{}/renew", path(&first)), &anew).expect(201).json();
+    assert_eq!(renewal["has_challenge_password"], true);
+    assert!(text(&renewal).contains("another one"));
+    assert_eq!(first["renews"], Value::Null);
+}
+
+#[test]
+fn a_renewal_that_is_sent_twice_is_made_once() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    let (first, other) = (service.create("a.example.com"), service.create("b.example.com"));
+    let renew = |csr: &Value, body: &Value| {
+        service.post_with(&format!("{}/renew", path(csr)), &[("idempotency-key", "once")], body)
+    };
+    let body = json!({ "key": "new" });
+    let made = renew(&first, &body).expect(201).json();
+    assert_eq!(renew(&first, &body).expect(201).json(), made);
+    assert_eq!(appliance.private_keys(), 4);
+    renew(&first, &json!({ "key": "same" })).problem(422, "idempotency.body-differs");
+    renew(&other, &body).problem(422, "idempotency.body-differs");
+    // The same key on the route of creates is another one.
+    let created = service.post_with("/csrs", &[("idempotency-key", "once")], &p256("c.example.com"));
+    assert_eq!(created.expect(201).json()["renews"], Value::Null);
+}
+
+#[test]
+fn what_has_no_csr_or_was_called_off_is_not_renewed() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    let csr = service.create("a.example.com");
+    let renew = |body: &Value| service.post(&format!("{}/renew", path(&csr)), body);
+    renew(&json!({ "key": "other" })).expect(400);
+    renew(&json!({ "subject": "CN=b" })).expect(400);
+    service.delete(&path(&csr)).expect(200);
+    let problem = renew(&json!({ "key": "new" })).problem(409, "signing-request.state");
+    assert!(problem["detail"].as_str().unwrap().ends_with("is cancelled and cannot be renewed"), "{problem}");
+    service.post("/csrs/019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11/renew", &json!({})).problem(404, "not-found");
+    assert_eq!(service.get("/csrs").json()["items"].as_array().unwrap().len(), 1, "nothing was recorded");
+}
+
+#[test]
+fn a_retired_request_is_renewed_with_a_new_key_when_its_own_is_gone() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    let csr = service.create("a.example.com");
+    let certificate = Ca::new("Example CA").issue(csr["csr"].as_str().unwrap());
+    let married = format!("{}/certificate", path(&csr));
+    service.put(&married, "application/x-pem-file", certificate.pem().as_bytes()).expect(200);
+    service.post(&format!("{}/retire", path(&csr)), &json!({})).expect(200);
+    service.delete(&key_path(&csr)).expect(200);
+    let renew = |key: &str| service.post(&format!("{}/renew", path(&csr)), &json!({ "key": key }));
+    renew("same").problem(409, "key.state");
+    assert_eq!(renew("new").expect(201).json()["renews"], csr["handle"]);
+}

@@ -102,11 +102,13 @@ fn files_are_as_open_as_they_must_be() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();
     service.create("a.example.com");
+    let serial = service.get("/tokens").json()["items"][0]["info"]["serial"].as_str().unwrap().to_owned();
     let modes: BTreeMap<PathBuf, u32> = below(&appliance.path("data"))
         .into_iter()
         .map(|path| {
             let mode = fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o777;
-            (path.strip_prefix(appliance.path("data")).unwrap().to_owned(), mode)
+            let name = path.strip_prefix(appliance.path("data")).unwrap().to_str().unwrap();
+            (PathBuf::from(name.replace(&serial, "SERIAL")), mode)
         })
         .collect();
     let expected = [
@@ -119,7 +121,8 @@ fn files_are_as_open_as_they_must_be() {
         ("strongroom.sock", 0o660),
         ("tokens", 0o700),
         ("tokens/main.lock", 0o600),
-        ("tokens/main.pin", 0o600),
+        ("tokens/test-token@SERIAL.lock", 0o600),
+        ("tokens/test-token@SERIAL.pin", 0o600),
     ];
     assert_eq!(modes, BTreeMap::from(expected.map(|(name, mode)| (PathBuf::from(name), mode))));
 }

@@ -33,9 +33,20 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["domain", "hsm::profile"]),
     ("telemetry", &[]),
     ("cli", &["api", "config"]),
+    // Explains a file by itself: there may be no service, no configuration and no token.
+    ("cli::command::inspect", &["cli", "domain::csr::inspect"]),
     // Slot commands work on the token itself while no service holds it; `serve` knows how a token
     // of the configuration is started.
     ("cli::command::slot", &["api", "cli", "config", "hsm", "serve"]),
+    // Reads the files of the HTTPS listener as the start does, and the clock for their warning.
+    ("cli::command::check_config", &["app", "cli", "config", "domain::clock", "serve"]),
+    // Offline: what a request would get is the domain's pure function, asked of no service.
+    ("cli::command::template", &["api", "cli", "config", "domain"]),
+    // Probes a token the same way, and shows what it found as the service does.
+    (
+        "cli::command::token",
+        &["api", "cli", "cli::command::slot", "config", "domain", "hsm", "http::rest", "serve"],
+    ),
     // Starts the service and, hidden, its workers.
     ("cli::command::serve", &["cli", "config", "hsm", "serve", "telemetry"]),
 ];
@@ -69,6 +80,9 @@ const CLOCK_READINGS: &[&str] = &["now", "now_utc", "now_v7"];
 
 const UNFINISHED: &[&str] = &["todo", "unimplemented", "dbg"];
 
+/// The one file that may say `unsafe`; docs/adr/0015.
+const UNSAFE: &str = "src/hsm/worker/init_args.rs";
+
 const MAX_LINES: usize = 600;
 
 const TOP_LEVEL: &[&str] =
@@ -98,6 +112,11 @@ fn modules_say_what_they_are_for() {
 #[test]
 fn nothing_is_left_unfinished() {
     assert_clean("src", unfinished);
+}
+
+#[test]
+fn unsafe_code_is_in_one_place() {
+    assert_clean("src", unsafe_code);
 }
 
 #[test]
@@ -194,6 +213,11 @@ fn unfinished(source: &Source) -> Vec<String> {
         .filter(|(name, _)| UNFINISHED.contains(&name.as_str()))
         .map(|(name, line)| format!("{}:{line}: {name}! is left over", source.file))
         .collect()
+}
+
+fn unsafe_code(source: &Source) -> Vec<String> {
+    let lines = if source.file == UNSAFE { Vec::new() } else { source.uses_of("unsafe") };
+    lines.into_iter().map(|line| format!("{}:{line}: only {UNSAFE} may be unsafe", source.file)).collect()
 }
 
 /// The entries at the top of the repository that nobody agreed on; dot files are free.
@@ -343,6 +367,14 @@ fn unfinished_code_is_found() {
     }
     let harmless = "// todo!()\nfn todo() { assert!(\"dbg!\" != \"\") }";
     assert_eq!(complaints(unfinished, "src/a.rs", harmless), Vec::<String>::new());
+}
+
+#[test]
+fn unsafe_code_elsewhere_is_found() {
+    let text = "//! Not unsafe.\nfn f() {\n    unsafe { g() }\n}";
+    let complaint = format!("src/a.rs:3: only {UNSAFE} may be unsafe");
+    assert_eq!(complaints(unsafe_code, "src/a.rs", text), [complaint]);
+    assert_eq!(complaints(unsafe_code, UNSAFE, text), Vec::<String>::new());
 }
 
 #[test]

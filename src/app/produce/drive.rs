@@ -5,7 +5,6 @@ use super::Made;
 use super::drivers::{Driver, Outcome};
 use super::sign::WRONG_SIGNATURE;
 use crate::app::keys::decide_destruction;
-use crate::app::tokens::evidence;
 use crate::app::transition::transition;
 use crate::app::{App, Error, Kind, failpoint};
 use crate::domain::audit::Actor;
@@ -203,7 +202,7 @@ impl App {
             state: KeyState::Present,
             spki: made.spki,
             attributes: made.attributes,
-            evidence: evidence(token),
+            evidence: self.evidence_on(token.name()),
             created_at: self.now(),
         })
     }
@@ -293,7 +292,7 @@ impl App {
             }
             _ => {
                 // Before it is taken for lost: a token whose storage vanished has no keys, either.
-                self.challenge(&token).await?;
+                self.examine(&token).await?;
                 let doomed: Result<Key, Error> = self
                     .0
                     .store

@@ -3,10 +3,12 @@
 //! A new key goes through the journal: the intent and the CKA_ID are committed before the token is
 //! asked, so that whatever a crash leaves on the token can be found and judged ([`drive`]). The
 //! work runs in a task of its own: a client that goes away does not interrupt it. A CSR for an
-//! existing key changes nothing on the token and is one transaction ([`renew`]).
+//! existing key changes nothing on the token and is one transaction ([`existing_key`]). A renewal repeats
+//! an earlier wish with either ([`renew`]).
 
 mod drive;
 mod drivers;
+mod existing_key;
 mod renew;
 mod sign;
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::idempotency::IdempotencyKey;
-use super::watch::wait_until_usable;
+use super::watch::{wait_until_admitted, wait_until_usable};
 use super::{App, Caller, Error, Kind, Token, TokenInfo};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::audit::Actor;
@@ -26,6 +28,7 @@ use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State}
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
 pub use drivers::Drivers;
+pub use renew::{Renewal, RenewalKey};
 
 /// What is wished for.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub struct Wish {
     pub digest: Option<Digest>,
     /// The padding under an RSA signature; PKCS #1 v1.5 when absent.
     pub padding: Option<Padding>,
+    /// The signing request whose wish it repeats.
+    pub renews: Option<Handle>,
 }
 
 /// Whose key a CSR is for.
@@ -106,7 +111,9 @@ impl App {
             KeyWish::New { kind, token } => {
                 self.produce_with_new_key(caller, wish, kind, token, idempotency, wait).await
             }
-            KeyWish::Existing(key) => self.renew(caller, wish, key, idempotency).await.map(Produced::done),
+            KeyWish::Existing(key) => {
+                self.sign_with(caller, wish, key, idempotency).await.map(Produced::done)
+            }
         }
     }
 
@@ -119,6 +126,9 @@ impl App {
         let request = self.any_signing_request(handle).await?;
         match request.state {
             State::Intent | State::Generated => {
+                if let Some(token) = self.configured_token(&request.token) {
+                    wait_until_admitted(&self.0.health, &token).await?;
+                }
                 self.continue_unfinished(request.clone()).await?;
                 self.await_driver(request, wait).await
             }
@@ -172,6 +182,7 @@ impl App {
             scheme,
             spec: wish.spec,
             key_source: KeySource::New,
+            renews: wish.renews,
             continues: wait == Wait::Async || idempotency.is_some(),
             state: State::Intent,
             key: None,
@@ -197,10 +208,14 @@ impl App {
     ) -> Result<(), Error> {
         super::failpoint::reached("intent-before");
         let (request, attempt) = (request.clone(), attempt.clone());
+        let capacity = self.rules(&request.token).capacity;
         let recorded: Result<(), Error> = self
             .0
             .store
             .write(move |tx| {
+                if let Some(capacity) = capacity {
+                    must_have_room(tx, &request.token, capacity)?;
+                }
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tx.open_attempt(&attempt)?;
                 tx.append_audit(&actor, request.created_at, &request.intent_event())?;
@@ -300,6 +315,18 @@ fn insert_request(
         tx.insert_idempotency(&key.entry(Some(request.handle), request.created_at))?;
     }
     Ok(())
+}
+
+/// Counted in the transaction of the intent: two creates never share the last place.
+fn must_have_room(tx: &Tx, token: &str, capacity: usize) -> Result<(), Error> {
+    let used = tx.keys_taking_room(token)?;
+    if used < capacity {
+        return Ok(());
+    }
+    let message = format!(
+        "token `{token}` has {used} keys and may have {capacity}; destroy unused ones, or raise `capacity`"
+    );
+    Err(Error::new(Kind::Unavailable, "hsm.full", message))
 }
 
 fn not_offered(token: &Token, info: &TokenInfo, kind: KeyKind) -> Error {

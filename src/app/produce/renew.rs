@@ -1,88 +1,68 @@
-//! A CSR for a key that is there. The token only signs, which leaves nothing behind: sign first,
-//! then one transaction.
+//! A renewal: the CSR of an earlier signing request once more, for its key or for a new one.
 
-use super::{Made, Wish, insert_request};
+use super::{KeyWish, Produced, Wait, Wish};
 use crate::app::idempotency::IdempotencyKey;
-use crate::app::{App, Caller, Error, Kind};
+use crate::app::{App, Caller, Error};
+use crate::domain::csr::{ChallengePassword, CsrSpec};
 use crate::domain::id::Handle;
-use crate::domain::key::{Key, KeyState, Purpose};
-use crate::domain::signing_request::{Command, KeySource, SigningRequest, State};
+use crate::domain::signing_request::{Conflict, SigningRequest, State};
+
+/// How a signing request is renewed.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    /// Whose key the renewal is for.
+    pub key: RenewalKey,
+    /// A new challengePassword. That of the earlier request is not repeated: it authenticates one
+    /// exchange with a CA (RFC 2985 section 5.4.1), and CAs that hand it out take it once.
+    pub challenge_password: Option<ChallengePassword>,
+}
+
+/// Whose key a renewal is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalKey {
+    /// That of the earlier request.
+    Same,
+    /// A new one of the same kind, on the same token.
+    New,
+}
 
 impl App {
-    pub(super) async fn renew(
+    /// Makes a CSR with the subject, the alternative names, the extensions and the signature scheme of
+    /// an earlier one, and remembers which.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::app::Kind::NotFound), [`Kind::Conflict`](crate::app::Kind::Conflict)
+    /// when the earlier one never got a CSR or was called off; else as for [`App::produce`].
+    pub async fn renew(
         &self,
         caller: &Caller,
-        wish: Wish,
-        key: Handle,
+        handle: Handle,
+        renewal: Renewal,
         idempotency: Option<IdempotencyKey>,
-    ) -> Result<Made, Error> {
-        let key = self.usable_key(caller, key).await?;
-        let scheme = key.kind.scheme_with(wish.digest, wish.padding)?;
-        let token = self.token(&key.token)?;
-        self.usable(&token).await?;
-
-        let signed = self.signed_csr(&token, &key, &wish.spec, scheme).await?;
-
-        let now = self.now();
-        let request = SigningRequest {
-            handle: self.new_handle()?,
-            tenant: caller.tenant,
-            principal: caller.principal,
-            token: key.token.clone(),
-            kind: key.kind,
-            scheme,
-            spec: wish.spec,
-            key_source: KeySource::Existing,
-            continues: false,
-            state: State::Intent,
-            key: None,
-            csr: None,
-            failure: None,
-            created_at: now,
-            updated_at: now,
-        };
-        let caller = caller.clone();
-        self.0
-            .store
-            .write(move |tx| {
-                // Again, inside the transaction: the key may be on its way out by now.
-                let key = caller.key(tx, key.handle)?;
-                must_be_present(&key)?;
-                let actor = caller.actor();
-                tx.append_audit(&actor, now, &request.intent_event())?;
-                let (request, generated) = request.apply(Command::Generated { key: key.handle }, now)?;
-                tx.append_audit(&actor, now, &generated)?;
-                let (request, pending) = request.apply(Command::Signed { csr: signed }, now)?;
-                tx.append_audit(&actor, now, &pending)?;
-                insert_request(tx, &request, idempotency.as_ref())?;
-                Ok(Made { request, key })
-            })
-            .await
-    }
-
-    async fn usable_key(&self, caller: &Caller, handle: Handle) -> Result<Key, Error> {
-        let key = self.key(caller, handle).await?;
-        if key.purpose == Purpose::Sentinel {
-            return Err(Error::new(
-                Kind::Refused,
-                "key.sentinel",
-                format!("key {handle} is the sentinel of token `{}` and signs no CSRs", key.token),
-            ));
-        }
-        must_be_present(&key)?;
-        Ok(key)
+        wait: Wait,
+    ) -> Result<Produced, Error> {
+        let earlier = self.signing_request(caller, handle).await?;
+        let wish = wish(earlier, renewal)?;
+        self.produce(caller, wish, idempotency, wait).await
     }
 }
 
-fn must_be_present(key: &Key) -> Result<(), Error> {
-    match key.state {
-        KeyState::Present | KeyState::Recovered => Ok(()),
-        KeyState::Missing | KeyState::Quarantined | KeyState::Destroying | KeyState::Destroyed => {
-            Err(Error::new(
-                Kind::Conflict,
-                "key.state",
-                format!("key {} is {} and cannot sign", key.handle, key.state),
-            ))
-        }
-    }
+fn wish(earlier: SigningRequest, renewal: Renewal) -> Result<Wish, Error> {
+    let renewable = match earlier.state {
+        State::Pending | State::Issued | State::Retired => earlier.key,
+        State::Intent | State::Generated | State::Cancelled | State::Failed | State::Quarantined => None,
+    };
+    let Some(key) = renewable else {
+        return Err(Conflict { handle: earlier.handle, state: earlier.state, verb: "renewed" }.into());
+    };
+    Ok(Wish {
+        spec: CsrSpec { challenge_password: renewal.challenge_password, ..earlier.spec },
+        key: match renewal.key {
+            RenewalKey::Same => KeyWish::Existing(key),
+            RenewalKey::New => KeyWish::New { kind: earlier.kind, token: Some(earlier.token) },
+        },
+        digest: earlier.scheme.digest(),
+        padding: earlier.scheme.padding(),
+        renews: Some(earlier.handle),
+    })
 }

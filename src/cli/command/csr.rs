@@ -1,14 +1,14 @@
 //! `strongroom csr`
 
-use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
 use crate::api;
-use crate::cli::args::{Csr, Extensions, NewCsr, Target};
+use crate::cli::args::{Asking, Csr, Extensions, NewCsr, Target};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::report::{Failure, Report, facts, say, table};
 
@@ -18,42 +18,64 @@ const POLL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 pub fn run(target: &Target, csr: Csr, report: &Report) -> Result<(), Failure> {
-    let client = Client::new(target)?;
+    let client = || Client::new(target);
     match csr {
-        Csr::New(new) => create(&client, *new, report),
+        Csr::New(new) => {
+            let (asking, body) = body_of(*new)?;
+            create(&client()?, "/csrs", &asking, &body, report)
+        }
+        Csr::Renew { handle, new_key, asking } => {
+            let key = if new_key { api::RenewalKey::New } else { api::RenewalKey::Same };
+            let body = api::RenewCsr { key, challenge_password: challenge_password(&asking)? };
+            create(&client()?, &format!("{}/renew", path_of(&handle)), &asking, &body, report)
+        }
+        Csr::Retire { handle } => {
+            let call = Call::new(Method::POST, format!("{}/retire", path_of(&handle)));
+            let (_, retired): (_, api::Csr) = client()?.json(call)?;
+            report.print(&retired, |retired| format!("retired {}\n", retired.handle))
+        }
         Csr::List { status, name, kind, limit, cursor } => {
             let limit = Some(limit.to_string());
             let query =
                 [("status", status), ("name", name), ("kind", kind), ("limit", limit), ("cursor", cursor)];
-            list(&client, &query, report)
+            list(&client()?, &query, report)
         }
         Csr::Show { handle, pem: true } => {
             let mut call = Call::new(Method::GET, path_of(&handle));
             call.headers.push(("accept", "application/x-pem-file".to_owned()));
-            report.raw(&client.bytes(call)?.1)
+            report.raw(&client()?.bytes(call)?.1)
         }
-        Csr::Show { handle, pem: false } => report.print(&show(&client, &handle)?, text),
+        Csr::Show { handle, pem: false } => report.print(&show(&client()?, &handle)?, text),
         Csr::Cancel { handle } => {
             let (_, cancelled): (_, api::Cancelled) =
-                client.json(Call::new(Method::DELETE, path_of(&handle)))?;
+                client()?.json(Call::new(Method::DELETE, path_of(&handle)))?;
             report.print(&cancelled, |cancelled| {
                 format!("cancelled {}; its key: {}\n", cancelled.csr.handle, cancelled.key_fate)
             })
         }
-        Csr::Marry { handle, file, allow_expired } => marry(&client, &handle, &file, allow_expired, report),
+        Csr::Marry { handle, file, allow_expired } => {
+            marry(&client()?, &handle, &file, allow_expired, report)
+        }
+        Csr::Inspect { file, strict } => super::inspect::run(&file, strict, report),
     }
 }
 
-fn create(client: &Client, new: NewCsr, report: &Report) -> Result<(), Failure> {
-    let no_wait = new.no_wait;
-    let mut call = Call::new(Method::POST, "/csrs");
-    if let Some(key) = &new.idempotency_key {
+fn create(
+    client: &Client,
+    path: &str,
+    asking: &Asking,
+    body: &impl Serialize,
+    report: &Report,
+) -> Result<(), Failure> {
+    let no_wait = asking.no_wait;
+    let mut call = Call::new(Method::POST, path);
+    if let Some(key) = &asking.idempotency_key {
         call.headers.push(("idempotency-key", key.clone()));
     }
     if no_wait {
         call.headers.push(("prefer", "respond-async".to_owned()));
     }
-    let body = serde_json::to_vec(&body_of(new)?).map_err(Failure::broken)?;
+    let body = serde_json::to_vec(body).map_err(Failure::broken)?;
     call.body = Some(("application/json", body));
 
     let spinner = spinner();
@@ -96,9 +118,13 @@ fn ended(csr: &api::Csr) -> String {
     format!("signing request {} is {}{}", csr.handle, csr.status, reason.unwrap_or_default())
 }
 
-fn body_of(new: NewCsr) -> Result<api::CreateCsr, Failure> {
-    let password = new.challenge_password_file.as_deref().map(secret).transpose()?;
-    Ok(api::CreateCsr {
+fn challenge_password(asking: &Asking) -> Result<Option<api::Secret>, Failure> {
+    asking.challenge_password_file.as_deref().map(secret).transpose()
+}
+
+fn body_of(new: NewCsr) -> Result<(Asking, api::CreateCsr), Failure> {
+    let password = challenge_password(&new.asking)?;
+    let body = api::CreateCsr {
         subject: api::Subject::Text(new.subject),
         sans: new.sans,
         key: api::KeyChoice { kind: new.kind, token: new.token, handle: new.key },
@@ -107,10 +133,11 @@ fn body_of(new: NewCsr) -> Result<api::CreateCsr, Failure> {
         extensions: extensions_of(new.extensions),
         challenge_password: password,
         unstructured_name: new.unstructured_name,
-    })
+    };
+    Ok((new.asking, body))
 }
 
-fn extensions_of(args: Extensions) -> api::Extensions {
+pub(super) fn extensions_of(args: Extensions) -> api::Extensions {
     let constrained = !args.permit.is_empty() || !args.exclude.is_empty();
     api::Extensions {
         key_usage: args.key_usage,
@@ -131,21 +158,9 @@ fn extensions_of(args: Extensions) -> api::Extensions {
 
 /// The first line of a file.
 fn secret(file: &Path) -> Result<api::Secret, Failure> {
-    let text = String::from_utf8(bytes_of(file)?)
+    let text = String::from_utf8(super::bytes_of(file)?)
         .map_err(|_| Failure::Refused(format!("{} is not UTF-8", file.display())))?;
     Ok(api::Secret(text.lines().next().unwrap_or_default().to_owned()))
-}
-
-/// The contents of a file; `-` is standard input.
-fn bytes_of(file: &Path) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
-    };
-    read.map_err(|error| Failure::Refused(format!("cannot read {}: {error}", file.display())))?;
-    Ok(bytes)
 }
 
 fn list(client: &Client, query: &[(&str, Option<String>)], report: &Report) -> Result<(), Failure> {
@@ -188,7 +203,7 @@ fn marry(
 ) -> Result<(), Failure> {
     let query = query_of(&[("allow_expired", allow_expired.then(|| "true".to_owned()))]);
     let mut call = Call::new(Method::PUT, format!("{}/certificate{query}", path_of(handle)));
-    call.body = Some(("application/octet-stream", bytes_of(file)?));
+    call.body = Some(("application/octet-stream", super::bytes_of(file)?));
     let (_, certificate): (_, api::Certificate) = client.json(call)?;
     report.print(&certificate, |certificate| {
         facts([
@@ -197,6 +212,7 @@ fn marry(
             ("not before", Some(certificate.not_before.clone())),
             ("not after", Some(certificate.not_after.clone())),
             ("chain", Some(format!("{} certificate(s)", certificate.chain.len()))),
+            ("on the token", certificate.on_token.clone()),
         ])
     })
 }
@@ -218,6 +234,7 @@ fn text(csr: &api::Csr) -> String {
         ("other extensions", list(&other_extensions(&csr.extensions))),
         ("unstructured name", csr.unstructured_name.clone()),
         ("challenge password", csr.has_challenge_password.then(|| "not shown".to_owned())),
+        ("renews", csr.renews.clone()),
         ("key", csr.key.handle.clone()),
         ("kind", Some(csr.key.kind.clone())),
         ("uri", csr.key.uri.clone()),
@@ -226,6 +243,7 @@ fn text(csr: &api::Csr) -> String {
         ("certificate", csr.certificate_sha256.clone()),
         ("failure", csr.failure.clone()),
         ("evidence", Some(format!("{}: {}", csr.evidence.level, csr.evidence.meaning))),
+        ("WARNING", csr.evidence.warning.clone()),
     ]);
     format!("{facts}{}", csr.csr.as_deref().unwrap_or_default())
 }

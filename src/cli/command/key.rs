@@ -1,5 +1,8 @@
 //! `strongroom key`
 
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
 use hyper::Method;
 
 use super::csr::query_of;
@@ -12,12 +15,75 @@ pub fn run(target: &Target, key: Key, report: &Report) -> Result<(), Failure> {
     let client = Client::new(target)?;
     match key {
         Key::List { limit, cursor } => list(&client, limit, cursor, report),
-        Key::Show { handle } => {
-            let call = Call::new(Method::GET, format!("/keys/{}", escape(&handle)));
-            let (_, key): (_, api::Key) = client.json(call)?;
-            report.print(&key, text)
-        }
+        Key::Show { handle } => report.print(&show(&client, &handle)?, text),
+        Key::Destroy { handle, yes } => destroy(&client, &handle, yes, report),
+        Key::Reconcile { token } => reconcile(&client, &target.config, token, report),
     }
+}
+
+fn path_of(handle: &str) -> String {
+    format!("/keys/{}", escape(handle))
+}
+
+fn show(client: &Client, handle: &str) -> Result<api::Key, Failure> {
+    client.json(Call::new(Method::GET, path_of(handle))).map(|(_, key)| key)
+}
+
+fn destroy(client: &Client, handle: &str, yes: bool, report: &Report) -> Result<(), Failure> {
+    if !yes {
+        let key = show(client, handle)?;
+        if !io::stdin().is_terminal() {
+            let hint = "hint: nobody can be asked here; say --yes to destroy it";
+            return Err(Failure::Refused(format!("key {handle} is not destroyed\n{hint}")));
+        }
+        confirm(&format!(
+            "Destroy the {} key {} on token {}? It cannot be brought back. [y/N] ",
+            key.kind, key.handle, key.token
+        ))?;
+    }
+    let (_, destroyed): (_, api::Key) = client.json(Call::new(Method::DELETE, path_of(handle)))?;
+    report.print(&destroyed, |key| format!("destroyed {} on token {}\n", key.handle, key.token))
+}
+
+/// On standard error, for standard output is the result's.
+fn confirm(question: &str) -> Result<(), Failure> {
+    let mut answer = String::new();
+    write!(io::stderr(), "{question}").map_err(Failure::broken)?;
+    io::stdin().lock().read_line(&mut answer).map_err(Failure::broken)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::Refused("nothing is destroyed".to_owned())),
+    }
+}
+
+fn reconcile(client: &Client, config: &Path, token: Option<String>, report: &Report) -> Result<(), Failure> {
+    let config = super::config(config)?;
+    let Some(token) = token.or_else(|| config.default_token.clone()) else {
+        let known = config.tokens.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(Failure::Refused(format!("say which with --token; there are {known}")));
+    };
+    let call = Call::new(Method::POST, format!("/tokens/{}/reconcile", escape(&token)));
+    let (_, inventory): (_, api::Inventory) = client.json(call)?;
+    report.print(&inventory, |found| {
+        let counts = [
+            ("objects", found.objects, "on the token"),
+            ("owned", found.owned, "of keys in the index"),
+            ("in progress", found.in_progress, "of keys being made"),
+            ("destroyed", found.destroyed, "left by an interruption, destroyed now"),
+            ("recovered", found.recovered, "whole keys that the index did not know"),
+            ("quarantined", found.quarantined, "with our id, and no key of ours"),
+            ("nameless", found.nameless, "without id and label"),
+            ("foreign", found.foreign, "of somebody else"),
+            ("missing keys", found.missing_keys, "in the index, not on the token"),
+            ("pending certificates", found.pending_certificates, "not written or removed yet"),
+        ];
+        table(
+            ["FOUND", "COUNT", "MEANING"],
+            counts
+                .into_iter()
+                .map(|(name, count, meaning)| [name.to_owned(), count.to_string(), meaning.to_owned()]),
+        )
+    })
 }
 
 fn list(client: &Client, limit: usize, cursor: Option<String>, report: &Report) -> Result<(), Failure> {
@@ -51,6 +117,7 @@ fn text(key: &api::Key) -> String {
         ("spki sha256", Some(key.spki_sha256.clone())),
         ("attributes", Some(attributes.join(" "))),
         ("evidence", Some(format!("{}: {}", key.evidence.level, key.evidence.meaning))),
+        ("WARNING", key.evidence.warning.clone()),
     ]);
     format!("{facts}{}", key.public_key)
 }

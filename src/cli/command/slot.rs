@@ -1,16 +1,19 @@
 //! `strongroom slot`: opens the module in a worker of its own, or asks the service while that holds
 //! the token's lock.
 
+use std::path::Path;
+
 use hyper::Method;
 use secrecy::SecretString;
 
 use crate::api;
-use crate::cli::args::{Pins, Slot, Target};
+use crate::cli::args::{ChangedPins, Pins, Slot, Target};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::pin;
-use crate::cli::report::{Failure, Report, table};
+use crate::cli::pin_file::NewPinFile;
+use crate::cli::report::{Failure, Report, say, table};
 use crate::config::{Config, TokenConfig};
-use crate::hsm::{self, InitToken, SlotInfo, StartOptions, TokenSpec};
+use crate::hsm::{self, InitToken, NewPin, PinHolder, SlotInfo, StartOptions, TokenSpec};
 use crate::serve;
 
 pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> {
@@ -39,10 +42,36 @@ pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> 
             };
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
         }
+        Slot::SetPin { token, pins } => {
+            let (name, token) = configured(&config, token.as_deref())?;
+            let (new, so_pin) = both(token, &pins)?;
+            let pin = NewPin { by: PinHolder::SecurityOfficer(so_pin), new };
+            let spec = spec(&config, name, token)?;
+            let slot =
+                changed(target, name, runtime.block_on(hsm::change_pin(&spec, &options(&config), pin)))?;
+            let file = token.pin_file.display();
+            say(format_args!("the user PIN is set; the service reads it from {file}: see that it is there"));
+            report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
+        }
+        Slot::ChangePin { token, pins, write_pin_file } => {
+            let (name, token) = configured(&config, token.as_deref())?;
+            let new = pin::read(pins.new_pin_file.as_deref(), pins.new_pin_fd, "new user PIN")?;
+            let mut spec = spec(&config, name, token)?;
+            let by = PinHolder::User(present(&mut spec, &pins)?);
+            let file = write_pin_file.then(|| NewPinFile::write(&token.pin_file, &new)).transpose()?;
+            let pin = NewPin { by, new: SecretString::from(new.as_str()) };
+            let result = runtime.block_on(hsm::change_pin(&spec, &options(&config), pin));
+            settle(&result, file, &token.pin_file)?;
+            let slot = changed(target, name, result)?;
+            report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
+        }
     }
 }
 
-fn configured<'a>(config: &'a Config, name: Option<&str>) -> Result<(&'a str, &'a TokenConfig), Failure> {
+pub(super) fn configured<'a>(
+    config: &'a Config,
+    name: Option<&str>,
+) -> Result<(&'a str, &'a TokenConfig), Failure> {
     let known = || config.tokens.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     let Some(name) = name.or(config.default_token.as_deref()) else {
         return Err(Failure::Refused(format!("say which with --token; there are {}", known())));
@@ -57,14 +86,68 @@ fn to_be_made(name: &str, token: &TokenConfig, pins: &Pins) -> Result<InitToken,
     let Some(label) = token.label.clone() else {
         return Err(Failure::Refused(format!("[tokens.{name}] has no `label` for the new token; add one")));
     };
+    let (pin, so_pin) = both(token, pins)?;
+    Ok(InitToken { label, pin, so_pin })
+}
+
+/// The user PIN, from the configured file unless said otherwise, and that of the security officer.
+fn both(token: &TokenConfig, pins: &Pins) -> Result<(SecretString, SecretString), Failure> {
     let configured = Some(token.pin_file.as_path()).filter(|path| pins.pin_fd.is_none() && path.exists());
     let pin = pin::read(pins.pin_file.as_deref().or(configured), pins.pin_fd, "user PIN")?;
     let so_pin = pin::read(pins.so_pin_file.as_deref(), pins.so_pin_fd, "security officer PIN")?;
-    Ok(InitToken {
-        label,
-        pin: SecretString::from(pin.as_str()),
-        so_pin: SecretString::from(so_pin.as_str()),
-    })
+    Ok((SecretString::from(pin.as_str()), SecretString::from(so_pin.as_str())))
+}
+
+/// The present PIN, unless it is in a file: the worker reads that one, and its breaker knows it.
+fn present(spec: &mut TokenSpec, pins: &ChangedPins) -> Result<Option<SecretString>, Failure> {
+    if let Some(path) = &pins.pin_file {
+        spec.pin_file = std::path::absolute(path).map_err(Failure::broken)?;
+    } else if pins.pin_fd.is_some() || !spec.pin_file.exists() {
+        let pin = pin::read(None, pins.pin_fd, "present user PIN")?;
+        return Ok(Some(SecretString::from(pin.as_str())));
+    }
+    Ok(None)
+}
+
+fn changed(target: &Target, name: &str, result: Result<SlotInfo, hsm::Error>) -> Result<api::Slot, Failure> {
+    match result {
+        Ok(slot) => Ok(wire(&slot)),
+        Err(error) if error.kind() == hsm::Kind::LockHeld => match ask_service(target, name) {
+            Ok(_) => Err(Failure::Refused(format!(
+                "the service works with token `{name}`; stop it, run this again, and start it"
+            ))),
+            Err(_) => Err(failure(&error)),
+        },
+        Err(error) => Err(failure(&error)),
+    }
+}
+
+/// Puts the new PIN file in place, or says what to do about it.
+fn settle(
+    result: &Result<SlotInfo, hsm::Error>,
+    file: Option<NewPinFile>,
+    pin_file: &Path,
+) -> Result<(), Failure> {
+    let uncertain =
+        |error: &hsm::Error| matches!(error.kind(), hsm::Kind::Unavailable | hsm::Kind::OutcomeUnknown);
+    let pin_file = pin_file.display();
+    match (result, file) {
+        (Ok(_), Some(file)) => {
+            file.put_in_place()?;
+            say(format_args!("the user PIN is changed, and is in {pin_file}"));
+        }
+        (Ok(_), None) => {
+            say(format_args!("the user PIN is changed; write it to {pin_file} before the service starts"));
+        }
+        // The worker may have died in the act.
+        (Err(error), Some(file)) if uncertain(error) => say(format_args!(
+            "the token may have the new PIN all the same; it is kept in {}",
+            file.path().display()
+        )),
+        (Err(_), Some(file)) => file.remove(),
+        (Err(_), None) => {}
+    }
+    Ok(())
 }
 
 /// The service holds the token's lock: because it works with the token, or for the moment in which it
@@ -80,13 +163,13 @@ fn held(target: &Target, name: &str) -> Failure {
     }
 }
 
-fn spec(config: &Config, name: &str, token: &TokenConfig) -> Result<TokenSpec, Failure> {
+pub(super) fn spec(config: &Config, name: &str, token: &TokenConfig) -> Result<TokenSpec, Failure> {
     serve::make_private_dir(&config.data_dir).map_err(Failure::broken)?;
     serve::make_private_dir(&config.tokens_dir()).map_err(Failure::broken)?;
     Ok(serve::token_spec(name, token))
 }
 
-fn options(config: &Config) -> StartOptions {
+pub(super) fn options(config: &Config) -> StartOptions {
     StartOptions::new(config.tokens_dir())
 }
 
@@ -96,7 +179,7 @@ fn ask_service(target: &Target, token: &str) -> Result<Vec<api::Slot>, Failure> 
     Ok(slots.items)
 }
 
-fn failure(error: &hsm::Error) -> Failure {
+pub(super) fn failure(error: &hsm::Error) -> Failure {
     match error.kind() {
         hsm::Kind::Unavailable
         | hsm::Kind::Busy

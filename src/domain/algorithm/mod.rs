@@ -292,6 +292,28 @@ impl fmt::Display for Digest {
     }
 }
 
+impl FromStr for Digest {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Sha256, Self::Sha384, Self::Sha512]
+            .into_iter()
+            .find(|digest| digest.to_string() == text)
+            .ok_or("must be sha256, sha384 or sha512")
+    }
+}
+
+impl FromStr for Padding {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Pkcs1, Self::Pss]
+            .into_iter()
+            .find(|padding| padding.to_string() == text)
+            .ok_or("must be pkcs1 or pss")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use x509_parser::prelude::FromDer;

@@ -4,12 +4,14 @@
 //! which certificate issued which.
 
 mod marry;
+mod object;
 mod pkcs7;
 mod read;
 #[cfg(test)]
 mod tests;
 
 pub use marry::{MarriedChain, MarryError, marry};
+pub use object::{ObjectFields, object_fields};
 pub use read::{MAX_BYTES, MAX_CERTIFICATES, read};
 
 use super::clock::Timestamp;

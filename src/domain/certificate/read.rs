@@ -94,6 +94,9 @@ fn read_certificate(der: &[u8]) -> Result<ReadCertificate, String> {
     if !rest.is_empty() {
         return Err(format!("has {} bytes behind the end of the certificate", rest.len()));
     }
+    // x509-parser passes over the class of a tag; a certificate that only it can read is of no use.
+    x509_cert::Certificate::from_der(der)
+        .map_err(|error| format!("is a certificate that is not DER: {error}"))?;
     let validity = certificate.validity();
     Ok(ReadCertificate {
         der: der.to_vec(),

@@ -154,6 +154,18 @@ fn pkcs7(certificates: &[u8], write: Write) -> Vec<u8> {
     write(0x30, &[signed_data.as_slice(), &explicit].concat())
 }
 
+/// `x509-parser` takes a tag of any class for a universal one; nobody else does.
+#[test]
+fn a_certificate_that_only_one_parser_takes_is_refused() {
+    let mut der = TestCa::new(&PKCS_ECDSA_P256_SHA256).leaf.der;
+    let ecdsa_with_sha256 = [0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    let at = der.windows(12).position(|window| window == ecdsa_with_sha256).unwrap();
+    der[at] = 0xd0;
+    assert!(x509_parser::parse_x509_certificate(&der).is_ok());
+    let refused = read(&der).unwrap_err();
+    assert!(refused.reason.starts_with("is a certificate that is not DER"), "{refused}");
+}
+
 #[test]
 fn reads_pkcs7_whatever_its_form_and_label() {
     let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);

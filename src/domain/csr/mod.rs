@@ -7,6 +7,7 @@
 mod build;
 mod challenge_password;
 mod check;
+pub mod inspect;
 mod public_key;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! CSRs: made from specifications with software keys of every kind, and checked; changed ones
 //! refused.
 
+mod inspected;
 mod requested;
 
 use std::sync::LazyLock;

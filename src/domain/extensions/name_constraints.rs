@@ -139,6 +139,16 @@ fn high_bits_128(bits: u8) -> u128 {
 }
 
 impl Subtree {
+    /// Whether it is a network that the address is in.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Ip(network, bits) => {
+                network.is_ipv4() == address.is_ipv4() && masked(address, *bits) == *network
+            }
+            _ => false,
+        }
+    }
+
     /// The address and the mask of a network, one behind the other, as RFC 5280 encodes it.
     pub fn network_octets(address: IpAddr, bits: u8) -> Vec<u8> {
         match address {

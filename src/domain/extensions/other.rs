@@ -39,13 +39,17 @@ pub struct OtherExtension {
     pub value: DerValue,
 }
 
+/// The field of a CSR specification that asks for the extension, where it has one of its own.
+pub(in crate::domain) fn own_field(oid: ObjectIdentifier) -> Option<&'static str> {
+    OWN_FIELD.iter().find(|(own, _)| *own == oid).map(|(_, field)| *field)
+}
+
 pub(super) fn problems(extensions: &[OtherExtension]) -> Vec<Invalid> {
     let mut problems = Vec::new();
     for (at, extension) in extensions.iter().enumerate() {
         let oid = extension.oid;
-        let own_field = OWN_FIELD.iter().find(|(own, _)| *own == oid);
-        let reason = match own_field {
-            Some((_, field)) => format!("{oid} is asked for by `{field}`"),
+        let reason = match own_field(oid) {
+            Some(field) => format!("{oid} is asked for by `{field}`"),
             None if extensions.iter().take(at).any(|earlier| earlier.oid == oid) => {
                 format!("{oid} is there twice")
             }

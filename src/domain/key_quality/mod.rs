@@ -16,11 +16,19 @@ use super::csr::{self, PublicKey};
 /// # Errors
 /// The first weakness that was found; such a key must not be used.
 pub fn check(spki_der: &[u8], kind: KeyKind) -> Result<(), Weakness> {
-    match PublicKey::from_spki(spki_der, kind)? {
-        PublicKey::Rsa { modulus, .. } => rsa::check(&modulus),
+    check_values(&PublicKey::from_spki(spki_der, kind)?)
+}
+
+/// Checks the values of a public key, which may be of a length or have an exponent that no kind has.
+///
+/// # Errors
+/// The first weakness that was found.
+pub(super) fn check_values(key: &PublicKey) -> Result<(), Weakness> {
+    match key {
+        PublicKey::Rsa { modulus, .. } => rsa::check(modulus),
         // That its point is on the curve and not at infinity was part of reading it.
         PublicKey::Ec { .. } => Ok(()),
-        PublicKey::Edwards { point } => edwards::check(&point),
+        PublicKey::Edwards { point } => edwards::check(point),
     }
 }
 

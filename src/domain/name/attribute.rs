@@ -142,17 +142,20 @@ pub(super) fn with_text(oid: ObjectIdentifier, text: &str) -> Result<AttributeTy
 pub(super) fn with_der(oid: ObjectIdentifier, der: &[u8]) -> Result<AttributeTypeAndValue, String> {
     let value = Any::from_der(der).map_err(|error| format!("the `#` value is not one DER value: {error}"))?;
     let attribute = AttributeTypeAndValue { oid, value };
-    match (known(oid), text_of(&attribute)) {
-        (Some(entry), Some(text)) if entry.syntax.allows(attribute.value.tag()) => {
-            check_text(text, entry.syntax, Some(entry.max))?;
-        }
-        (Some(entry), _) => {
-            return Err(format!("the `#` value must be a {}, as its type asks for", entry.syntax.tag()));
-        }
-        (None, Some(text)) => check_text(text, Syntax::Directory, None)?,
-        (None, None) => check_primitive(&attribute.value)?,
-    }
+    check(&attribute)?;
     Ok(attribute)
+}
+
+/// Checks a value of any string type; otherwise the rule that it breaks.
+pub(super) fn check(attribute: &AttributeTypeAndValue) -> Result<(), String> {
+    match (known(attribute.oid), text_of(attribute)) {
+        (Some(entry), Some(text)) if entry.syntax.allows(attribute.value.tag()) => {
+            check_text(text, entry.syntax, Some(entry.max))
+        }
+        (Some(entry), _) => Err(format!("the value must be a {}, as its type asks for", entry.syntax.tag())),
+        (None, Some(text)) => check_text(text, Syntax::Directory, None),
+        (None, None) => check_primitive(&attribute.value),
+    }
 }
 
 /// Whether the value has the string type that its text alone would be given.
@@ -244,10 +247,10 @@ fn check_primitive(value: &Any) -> Result<(), String> {
         Tag::BitString => value.decode_as::<BitString>().map(drop),
         tag => {
             return Err(format!(
-                "the `#` value is {tag}; it must be a UTF8String, PrintableString, IA5String, OCTET STRING \
+                "the value is {tag}; it must be a UTF8String, PrintableString, IA5String, OCTET STRING \
                  or BIT STRING"
             ));
         }
     };
-    checked.map_err(|error| format!("the `#` value is malformed: {error}"))
+    checked.map_err(|error| format!("the value is malformed: {error}"))
 }

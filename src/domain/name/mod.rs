@@ -5,6 +5,7 @@
 //! encoding: `/C=nl/O=b/CN=a` is the same name.
 
 mod attribute;
+mod attribute_kind;
 mod parse;
 mod print;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub(super) mod tests;
 use std::fmt;
 use std::str::FromStr;
 
+use const_oid::ObjectIdentifier;
 use const_oid::db::rfc4519::COMMON_NAME;
 use der::asn1::SetOfVec;
 use der::{Decode, Encode};
@@ -21,6 +23,7 @@ use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 
 use super::invalid::Invalid;
+pub use attribute_kind::AttributeKind;
 use parse::Located;
 use print::{Purpose, Rfc4514};
 
@@ -72,7 +75,29 @@ impl Name {
     /// The relative distinguished names in the order of the encoding; the attributes of one are a
     /// SET OF and stand in DER order (X.690 section 11.6).
     pub fn rdns(&self) -> impl Iterator<Item = &[AttributeTypeAndValue]> {
-        self.0.iter_rdn().map(|rdn| rdn.as_ref().as_slice())
+        rdns_of(&self.0)
+    }
+
+    /// Its attributes in the order of the encoding; the value where it is a string.
+    pub fn attributes(&self) -> impl Iterator<Item = (AttributeKind, Option<&str>)> {
+        self.0.iter().map(|attribute| (AttributeKind::of(attribute), attribute::text_of(attribute)))
+    }
+
+    /// The name with one more attribute, in a relative distinguished name of its own where names
+    /// have it by convention: C, ST, L, O, OU, CN.
+    ///
+    /// # Errors
+    /// The value is not one that the type may have, or the name becomes too long.
+    pub fn with_attribute(&self, kind: AttributeKind, value: &str) -> Result<Self, Invalid> {
+        let added = kind.with_text(value).map_err(|reason| Invalid::new(FIELD, reason))?;
+        let behind = |rdn: &[AttributeTypeAndValue]| {
+            rdn.first().is_some_and(|first| AttributeKind::of(first).place() > kind.place())
+        };
+        let at = self.rdns().position(behind).unwrap_or_else(|| self.rdns().count());
+        let mut rdns: Vec<Vec<AttributeTypeAndValue>> = self.rdns().map(<[_]>::to_vec).collect();
+        rdns.insert(at, vec![added]);
+        let located = |attribute| Located { attribute, position: None };
+        Self::from_located(rdns.into_iter().map(|rdn| rdn.into_iter().map(located).collect()).collect())
     }
 
     /// The name as the encoder takes it.
@@ -125,7 +150,27 @@ fn within_limit(bytes: usize) -> Result<(), Invalid> {
 /// The text of a name that came from elsewhere, such as a certificate's, for people: as [`Name`]
 /// prints its own, but without a promise that it can be read again.
 pub(super) fn readable(name: &x509_cert::name::Name) -> String {
-    Rfc4514 { name, purpose: Purpose::Readable }.to_string()
+    readable_rdns(rdns_of(name))
+}
+
+/// As [`readable`], of relative distinguished names in the order of the encoding that need not make a
+/// good name.
+pub(super) fn readable_rdns<'a>(rdns: impl Iterator<Item = &'a [AttributeTypeAndValue]>) -> String {
+    Rfc4514 { rdns: rdns.collect(), purpose: Purpose::Readable }.to_string()
+}
+
+/// The short name that is printed for an attribute type; none when it is not in the table.
+pub(super) fn attribute_name(oid: ObjectIdentifier) -> Option<&'static str> {
+    attribute::name_of(oid)
+}
+
+/// The rule of its type that an attribute from elsewhere breaks.
+pub(super) fn attribute_problem(attribute: &AttributeTypeAndValue) -> Option<String> {
+    attribute::check(attribute).err()
+}
+
+fn rdns_of(name: &x509_cert::name::Name) -> impl Iterator<Item = &[AttributeTypeAndValue]> {
+    name.iter_rdn().map(|rdn| rdn.as_ref().as_slice())
 }
 
 impl FromStr for Name {
@@ -141,7 +186,7 @@ impl FromStr for Name {
 impl fmt::Display for Name {
     /// RFC 4514: the last relative distinguished name of the encoding first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Rfc4514 { name: &self.0, purpose: Purpose::Exact }.fmt(f)
+        Rfc4514 { rdns: self.rdns().collect(), purpose: Purpose::Exact }.fmt(f)
     }
 }
 

@@ -9,7 +9,8 @@ use super::attribute;
 
 /// A name, printed as RFC 4514. A value that cannot be shown as text is shown as `#hex`.
 pub(super) struct Rfc4514<'a> {
-    pub(super) name: &'a x509_cert::name::Name,
+    /// The relative distinguished names in the order of the encoding.
+    pub(super) rdns: Vec<&'a [AttributeTypeAndValue]>,
     pub(super) purpose: Purpose,
 }
 
@@ -25,8 +26,7 @@ pub(super) enum Purpose {
 
 impl fmt::Display for Rfc4514<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rdns: Vec<_> = self.name.iter_rdn().collect();
-        for (nth, rdn) in rdns.iter().rev().enumerate() {
+        for (nth, rdn) in self.rdns.iter().rev().enumerate() {
             if nth > 0 {
                 f.write_char(',')?;
             }

@@ -3,7 +3,7 @@
 
 use super::super::invalid::Invalid;
 use super::host::host_name;
-use super::{refused, shifted, within};
+use super::{of_ascii_form, refused, shifted, within};
 
 pub(super) fn email_address(text: &str) -> Result<String, Invalid> {
     let Some((local, domain)) = text.rsplit_once('@') else {
@@ -21,7 +21,7 @@ pub(super) fn email_address(text: &str) -> Result<String, Invalid> {
     let domain = host_name(domain).map_err(|invalid| shifted(invalid, local.len() + 1))?;
     let address = format!("{local}@{domain}");
     // RFC 5321 section 4.5.3.1.3: a path has 256 octets, two of which are angle brackets.
-    within(&address, 254, "an e-mail address")?;
+    within(&address, 254, "an e-mail address").map_err(|invalid| of_ascii_form(invalid, text))?;
     Ok(address)
 }
 

@@ -1,4 +1,5 @@
-//! Host names: the preferred syntax of RFC 1034, and names in other scripts by way of UTS 46.
+//! Host names: the preferred syntax of RFC 1034, and names in other scripts by way of UTS 46 and by the
+//! rules of IDNA 2008.
 //!
 //! What a certificate carries is ASCII: a U-label such as `bücher` is written as its A-label
 //! `xn--bcher-kva`.
@@ -8,7 +9,7 @@ use std::net::IpAddr;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::super::invalid::Invalid;
-use super::{refused, shifted, within};
+use super::{idna2008, of_ascii_form, refused, shifted, within};
 
 /// RFC 1035 section 2.3.4: 255 octets, with a length before each label and one behind the last.
 const MAX_CHARACTERS: usize = 253;
@@ -29,7 +30,7 @@ pub(super) fn dns_name(text: &str) -> Result<String, Invalid> {
         None => host_name(text)?,
     };
     // The limit is for the whole name, so the wildcard counts.
-    within(&name, MAX_CHARACTERS, "a host name")?;
+    within(&name, MAX_CHARACTERS, "a host name").map_err(|invalid| of_ascii_form(invalid, text))?;
     Ok(name)
 }
 
@@ -54,9 +55,8 @@ pub(in crate::domain) fn host_name(text: &str) -> Result<String, Invalid> {
 /// The name in the scripts of its U-labels; `None` when it has none.
 pub(super) fn in_unicode(name: &str) -> Option<String> {
     let (wildcard, host) = split_wildcard(name);
-    let (unicode, valid) =
-        Uts46::new().to_unicode(host.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
-    (valid.is_ok() && unicode != host).then(|| format!("{wildcard}{unicode}"))
+    let unicode = to_unicode(host)?;
+    (unicode != host).then(|| format!("{wildcard}{unicode}"))
 }
 
 /// The first label that begins with `xn--` and is no A-label; when only the name as a whole breaks a
@@ -74,10 +74,18 @@ fn split_wildcard(name: &str) -> (&'static str, &str) {
 }
 
 fn to_ascii(text: &str) -> Option<String> {
-    Uts46::new()
+    let ascii = Uts46::new()
         .to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Ignore)
-        .ok()
-        .map(|ascii| ascii.into_owned())
+        .ok()?;
+    to_unicode(&ascii)?;
+    Some(ascii.into_owned())
+}
+
+/// The U-labels; `None` when one of them is none of IDNA 2008.
+fn to_unicode(text: &str) -> Option<String> {
+    let (unicode, valid) =
+        Uts46::new().to_unicode(text.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
+    (valid.is_ok() && unicode.split('.').all(idna2008::is_label)).then(|| unicode.into_owned())
 }
 
 /// Where the first label begins that is wrong by itself; 0 when only the whole is.

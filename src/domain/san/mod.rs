@@ -2,6 +2,7 @@
 
 mod email;
 pub(super) mod host;
+mod idna2008;
 mod other_name;
 #[cfg(test)]
 pub(super) mod tests;
@@ -48,6 +49,41 @@ pub enum San {
     OtherName(OtherName),
 }
 
+/// The kind of an alternative name: what stands before the colon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum SanKind {
+    /// [`San::Dns`]
+    #[serde(rename = "DNS")]
+    Dns,
+    /// [`San::Ip`]
+    #[serde(rename = "IP")]
+    Ip,
+    /// [`San::Email`]
+    #[serde(rename = "email")]
+    Email,
+    /// [`San::Uri`]
+    #[serde(rename = "URI")]
+    Uri,
+    /// [`San::UserPrincipalName`]
+    #[serde(rename = "UPN")]
+    UserPrincipalName,
+    /// [`San::RegisteredId`]
+    #[serde(rename = "RID")]
+    RegisteredId,
+    /// [`San::DirectoryName`]
+    #[serde(rename = "dirName")]
+    DirectoryName,
+    /// [`San::OtherName`]
+    #[serde(rename = "otherName")]
+    OtherName,
+}
+
+impl fmt::Display for SanKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// A host name in the preferred syntax of RFC 1034 section 3.5, in lower case; its left-most label
 /// may be `*` (RFC 9525 section 6.3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -82,7 +118,7 @@ impl San {
 
     /// The same with its domain in U-labels, for people; `None` when that makes no difference.
     pub fn in_unicode(&self) -> Option<String> {
-        Some(format!("{}:{}", self.prefix(), self.value_in_unicode()?))
+        Some(format!("{}:{}", self.kind(), self.value_in_unicode()?))
     }
 
     /// [`San::value`] with its domain in U-labels; `None` when that makes no difference.
@@ -109,16 +145,17 @@ impl San {
         Some(format!("`{label}` begins with xn--, but is no A-label (IDNA 2008, UTS 46)"))
     }
 
-    fn prefix(&self) -> &'static str {
+    /// What kind of name it is.
+    pub fn kind(&self) -> SanKind {
         match self {
-            Self::Dns(_) => "DNS",
-            Self::Ip(_) => "IP",
-            Self::Email(_) => "email",
-            Self::Uri(_) => "URI",
-            Self::UserPrincipalName(_) => "UPN",
-            Self::RegisteredId(_) => "RID",
-            Self::DirectoryName(_) => "dirName",
-            Self::OtherName(_) => "otherName",
+            Self::Dns(_) => SanKind::Dns,
+            Self::Ip(_) => SanKind::Ip,
+            Self::Email(_) => SanKind::Email,
+            Self::Uri(_) => SanKind::Uri,
+            Self::UserPrincipalName(_) => SanKind::UserPrincipalName,
+            Self::RegisteredId(_) => SanKind::RegisteredId,
+            Self::DirectoryName(_) => SanKind::DirectoryName,
+            Self::OtherName(_) => SanKind::OtherName,
         }
     }
 
@@ -205,7 +242,7 @@ fn smtp_utf8_mailbox(text: &str) -> Result<San, Invalid> {
 
 impl fmt::Display for San {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.prefix(), self.value())
+        write!(f, "{}:{}", self.kind(), self.value())
     }
 }
 
@@ -253,7 +290,8 @@ impl EmailAddress {
         self.parts().0
     }
 
-    fn domain(&self) -> &str {
+    /// What stands behind the `@`.
+    pub fn domain(&self) -> &str {
         self.parts().1
     }
 
@@ -272,9 +310,15 @@ fn shifted(invalid: Invalid, offset: usize) -> Invalid {
     Invalid { position: invalid.position.map(|position| position + offset), ..invalid }
 }
 
+/// A place in the ASCII form is no place in a text of another script.
+fn of_ascii_form(invalid: Invalid, text: &str) -> Invalid {
+    if text.is_ascii() { invalid } else { Invalid { position: Some(0), ..invalid } }
+}
+
 fn within(text: &str, max: usize, what: &str) -> Result<(), Invalid> {
     if text.len() > max {
-        return Err(refused(max, format!("{what} has at most {max} characters; this has {}", text.len())));
+        let reason = format!("{what} has at most {max} bytes; this has {}", text.len());
+        return Err(refused(text.floor_char_boundary(max), reason));
     }
     Ok(())
 }

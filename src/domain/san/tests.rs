@@ -34,6 +34,7 @@ fn good_texts_and_how_they_are_printed() {
         // UTS 46 without the transitional rules: ß is a letter of its own, as in IDNA 2008.
         ("DNS:straße.example", "DNS:xn--strae-oqa.example"),
         ("DNS:例え。テスト", "DNS:xn--r8jz45g.xn--zckzah"),
+        ("DNS:col·lecció.example", "DNS:xn--collecci-ioa91d.example"),
         ("DNS:ｗｗｗ.example.com", "DNS:www.example.com"),
         ("email:ops@bücher.example", "email:ops@xn--bcher-kva.example"),
         ("email:jörg@bücher.example", "email:jörg@xn--bcher-kva.example"),
@@ -60,6 +61,9 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
     let long_name = format!("DNS:{}com", "abc.".repeat(63));
     let long_wildcard = format!("DNS:*.{}info", "abc.".repeat(62));
     let long_local = format!("email:{}@example.com", "a".repeat(65));
+    // 104 bytes as it is written, 254 as A-labels.
+    let long_unicode_wildcard = format!("DNS:*.{}cccc.example", "ü.".repeat(30));
+    let long_unicode_local = format!("email:a{}@example.com", "é".repeat(32));
     for (text, position, reason) in [
         ("", 0, "an alternative name begins with DNS:, IP:, email:, URI:, UPN:"),
         ("www.example.com", 0, "an alternative name begins with"),
@@ -75,6 +79,11 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
         // A name with both directions of writing (RFC 5893), and a joiner that joins nothing.
         ("DNS:אa.example", 4, "is no international domain name"),
         ("DNS:a\u{200d}b.example", 4, "is no international domain name"),
+        // UTS 46 takes symbols, IDNA 2008 does not; nor hyphens where those of an A-label are.
+        ("DNS:a.☃.example", 6, "is no international domain name"),
+        ("DNS:i♥ny.example", 4, "is no international domain name"),
+        ("DNS:ab--ü.example", 4, "is no international domain name"),
+        ("DNS:a·b.example", 4, "is no international domain name"),
         ("DNS:a b", 5, "` ` is not allowed: letters, digits and `-` only"),
         ("DNS:a\0", 5, "`\\u{0}` is not allowed"),
         ("DNS:-a.example", 4, "a label may not begin or end with `-`"),
@@ -91,8 +100,8 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
         ("DNS:a.*.example.com", 6, "`*` is allowed as the whole left-most label only"),
         ("DNS:*.*.example.com", 6, "`*` is allowed as the whole left-most label only"),
         (&long_label, 6, "a label has 64 characters; at most 63 are allowed"),
-        (&long_name, 257, "a host name has at most 253 characters; this has 255"),
-        (&long_wildcard, 257, "a host name has at most 253 characters; this has 254"),
+        (&long_name, 257, "a host name has at most 253 bytes; this has 255"),
+        (&long_wildcard, 257, "a host name has at most 253 bytes; this has 254"),
         ("IP:192.0.2.256", 3, "is no IP address"),
         ("IP:192.0.2.0/24", 3, "is no IP address"),
         ("IP:fe80::1%eth0", 3, "is no IP address"),
@@ -123,7 +132,10 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
         ("otherName:1.3.6.1.5.5.7.8.9;UTF8:a@b.example", 10, "is ASCII before the `@`"),
         ("email:a@b_c.example", 9, "`_` is not allowed in a host name"),
         ("email:a@", 8, "the host name is empty"),
-        (&long_local, 70, "the part before the `@` has at most 64 characters; this has 65"),
+        (&long_local, 70, "the part before the `@` has at most 64 bytes; this has 65"),
+        // Byte 64 is the second one of a character.
+        (&long_unicode_wildcard, 4, "a host name has at most 253 bytes; this has 254"),
+        (&long_unicode_local, 69, "the part before the `@` has at most 64 bytes; this has 65"),
         ("URI:", 4, "a URI begins with a scheme"),
         ("URI:/a/b", 4, "a URI begins with a scheme"),
         ("URI://example.com", 4, "a URI begins with a scheme"),
@@ -183,6 +195,7 @@ fn a_false_a_label_is_read_but_has_a_problem() {
         ("DNS:a.xn--a.example", Some("`xn--a` begins with xn--, but is no A-label (IDNA 2008, UTS 46)")),
         ("DNS:*.xn--a-ecp.ru", Some("`xn--a-ecp` begins with xn--, but is no A-label (IDNA 2008, UTS 46)")),
         ("email:a@xn--0.example", Some("`xn--0` begins with xn--, but is no A-label (IDNA 2008, UTS 46)")),
+        ("DNS:xn--n3h.example", Some("`xn--n3h` begins with xn--, but is no A-label (IDNA 2008, UTS 46)")),
         // Hyphens in the third and fourth place, as content networks have them, and no A-label.
         ("DNS:r3---sn-4g5e6nzz.example.com", None),
     ] {

@@ -259,8 +259,14 @@ async fn start(spec: &TokenSpec, options: &StartOptions, purpose: Purpose) -> Re
         Some(path) => vec![path.clone()],
         None => spec.profile.module_paths.clone(),
     };
-    let hello =
-        Hello { executable, name: spec.name.clone(), lock_dir: options.lock_dir.clone(), modules, purpose };
+    let hello = Hello {
+        executable,
+        name: spec.name.clone(),
+        lock_dir: options.lock_dir.clone(),
+        modules,
+        init_args: spec.init_args.clone().or_else(|| spec.profile.init_args.clone()),
+        purpose,
+    };
     Worker::start(&options.worker_exe, &spec.env, &spec.profile.env, hello).await
 }
 

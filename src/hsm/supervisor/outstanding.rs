@@ -134,7 +134,7 @@ pub(super) fn unavailable(cause: &Error) -> Error {
 }
 
 fn outcome_unknown(cause: &Error) -> Error {
-    let message = "the worker died while the token was making or destroying a key; \
+    let message = "the worker died while the token was being changed; \
                    look on the token for what became of it";
     Error::new(Kind::OutcomeUnknown, message).because_of(cause)
 }

@@ -4,13 +4,14 @@
 //! openCryptoki and NSS with EXTRACTABLE true (measured). CKA_CLASS and CKA_KEY_TYPE follow from the
 //! mechanism and are left out: openCryptoki answered CKR_TEMPLATE_INCONSISTENT to them.
 
-use cryptoki::object::{Attribute, AttributeType};
+use cryptoki::object::{Attribute, AttributeType, CertificateType, ObjectClass};
 use der::Encode as _;
 
 use crate::domain::algorithm::{KeyKind, KeyMaterial};
 use crate::domain::id::KeyId;
 use crate::domain::key::KeyAttributes;
 use crate::hsm::error::{Error, Kind};
+use crate::hsm::model::CertificateObject;
 use crate::hsm::profile::{Profile, Quirk};
 
 /// 65537, big endian.
@@ -76,6 +77,29 @@ pub(super) fn public_template(
         }
     }
     Ok(template)
+}
+
+/// The template of a certificate, which anybody may read, as its key's public half.
+pub(super) fn certificate_template(
+    profile: &Profile,
+    id: KeyId,
+    certificate: &CertificateObject,
+) -> Vec<Attribute> {
+    let mut template = vec![
+        Attribute::Class(ObjectClass::CERTIFICATE),
+        Attribute::CertificateType(CertificateType::X_509),
+        Attribute::Token(true),
+        Attribute::Private(false),
+        Attribute::Modifiable(false),
+        Attribute::Id(id.as_bytes().to_vec()),
+        Attribute::Label(certificate.label.as_bytes().to_vec()),
+        Attribute::Subject(certificate.subject.clone()),
+        Attribute::Issuer(certificate.issuer.clone()),
+        Attribute::SerialNumber(certificate.serial.clone()),
+        Attribute::Value(certificate.der.clone()),
+    ];
+    template.retain(|attribute| allowed(profile, attribute.attribute_type()));
+    template
 }
 
 fn allowed(profile: &Profile, attribute: AttributeType) -> bool {

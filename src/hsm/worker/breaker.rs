@@ -1,12 +1,13 @@
 //! The PIN breaker: never a second attempt with a PIN that was refused, across restarts and kills.
 //!
-//! One file per token keeps the record. It names the PIN file by inode, size and time of change,
-//! never by a hash of the PIN, which is short enough to be guessed.
+//! One file per token keeps the record: per physical token, so that two entries of the configuration
+//! share it. It names the PIN file by inode, size and time of change, never by a hash of the PIN,
+//! which is short enough to be guessed.
 //!
 //! ```text
 //!              +----------- answered: right ----------> good
 //!   (none) --> attempting --- answered: wrong --------> bad ---- PIN file changed ---> (may try)
-//!              |    \-------- answered: other error --> as before the attempt
+//!              |    \-------- answered: other error --> lost; tried again while the token counts no wrong PIN
 //!              +-- killed: next start finds "attempting"; tries again if this PIN file was good
 //! ```
 
@@ -15,10 +16,16 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use cryptoki::slot::TokenInfo;
 use serde::{Deserialize, Serialize};
 
 use super::pin::PinFile;
 use crate::hsm::error::{Error, Kind};
+
+/// PIN files refused one after the other, after which no further one is tried. A file that is made
+/// anew by every start, as service managers make credentials, is a changed file each time; and many
+/// tokens that do not say how many tries are left lock with the third.
+const MOST_REFUSED: u32 = 2;
 
 /// Names one content of the PIN file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +47,17 @@ pub(super) struct PinFlags {
     pub(super) locked: bool,
 }
 
+impl PinFlags {
+    /// The flags of a token.
+    pub(super) fn of(token: &TokenInfo) -> Self {
+        Self {
+            count_low: token.user_pin_count_low(),
+            final_try: token.user_pin_final_try(),
+            locked: token.user_pin_locked(),
+        }
+    }
+}
+
 /// What is known of the last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
@@ -48,6 +66,8 @@ struct Record {
     pin: PinIdentity,
     /// The PIN file that was last right.
     last_good: Option<PinIdentity>,
+    /// Attempts that were refused since one was right.
+    refused: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +76,8 @@ enum State {
     Attempting,
     Good,
     Bad,
+    /// The answer was lost on its way: an error that says nothing about the PIN.
+    Lost,
 }
 
 /// Why no attempt is made.
@@ -63,12 +85,15 @@ enum State {
 enum Open {
     /// The token has locked the PIN.
     Locked,
-    /// One wrong attempt would lock it, and this PIN is not known to be right.
+    /// One wrong attempt would lock it. That a PIN was right once is no proof: the token counted
+    /// wrong ones since, and somebody may have changed it.
     FinalTry,
     /// This PIN was refused.
     Refused,
     /// An attempt with this PIN was never answered, and it may have been wrong.
     Unanswered,
+    /// Several PIN files were refused one after the other.
+    TooMany,
 }
 
 /// Whether an attempt may be made with the PIN file `pin`.
@@ -77,7 +102,7 @@ fn decide(record: Option<&Record>, pin: PinIdentity, flags: PinFlags) -> Result<
     if flags.locked {
         return Err(Open::Locked);
     }
-    if flags.final_try && !known_good {
+    if flags.final_try {
         return Err(Open::FinalTry);
     }
     match record {
@@ -86,8 +111,11 @@ fn decide(record: Option<&Record>, pin: PinIdentity, flags: PinFlags) -> Result<
             State::Bad => Err(Open::Refused),
             // A login that hangs with its HSM is killed, and must not need an operator.
             State::Attempting if known_good && !flags.count_low => Ok(()),
-            State::Attempting => Err(Open::Unanswered),
+            // An HSM that is away must not need one either, even while the PIN was never proven.
+            State::Lost if !flags.count_low => Ok(()),
+            State::Attempting | State::Lost => Err(Open::Unanswered),
         },
+        Some(record) if record.refused >= MOST_REFUSED => Err(Open::TooMany),
         // An operator has changed the PIN file.
         Some(_) | None => Ok(()),
     }
@@ -114,20 +142,48 @@ impl Breaker {
         let before = read(&self.record).map_err(|cause| self.unusable(cause))?;
         decide(before.as_ref(), pin.identity, flags).map_err(|open| self.explain(open))?;
         let last_good = before.and_then(|record| record.last_good);
-        let attempting = Record { state: State::Attempting, pin: pin.identity, last_good };
+        // One that is never answered counts as refused.
+        let unproven = u32::from(last_good != Some(pin.identity));
+        let refused = before.map_or(0, |record| record.refused) + unproven;
+        let attempting = Record { state: State::Attempting, pin: pin.identity, last_good, refused };
         write(&self.record, &attempting).map_err(|cause| self.unusable(cause))?;
         Ok((pin, Attempt { breaker: self, before, attempting }))
+    }
+
+    /// Whether a PIN may be tried that an operator enters, and that comes from no file.
+    ///
+    /// # Errors
+    /// [`Kind::PinRefused`]: it is locked, or a wrong one would lock it.
+    pub(super) fn may_try_given(&self, flags: PinFlags) -> Result<(), Error> {
+        match flags {
+            PinFlags { locked: true, .. } => Err(self.explain(Open::Locked)),
+            PinFlags { final_try: true, .. } => Err(self.explain(Open::FinalTry)),
+            PinFlags { .. } => Ok(()),
+        }
+    }
+
+    /// Forgets every attempt: the token has another PIN now.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`]: the record cannot be removed.
+    pub(super) fn forget(&self) -> Result<(), Error> {
+        match fs::remove_file(&self.record) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.unusable(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     fn explain(&self, open: Open) -> Error {
         let file = self.pin_file.display();
         let message = match open {
             Open::Locked => {
-                "the token has locked the user PIN; unlock it with the tools of its vendor".to_owned()
+                "the token has locked the user PIN; set it anew with `strongroom slot set-pin`, or with the tools of \
+                 the token's vendor".to_owned()
             }
             Open::FinalTry => format!(
-                "one wrong PIN would lock the token, so the PIN in {file} is not tried; \
-                 log in once with the tools of the token's vendor"
+                "one more wrong PIN would lock the token, so the PIN of {file} is not tried; \
+                 log in once with the tools of the token's vendor, or set the PIN anew \
+                 (`strongroom slot set-pin`)"
             ),
             Open::Refused => format!(
                 "the token refused the PIN in {file}; it is not tried again until that file changes: \
@@ -136,6 +192,11 @@ impl Breaker {
             Open::Unanswered => format!(
                 "a login with the PIN in {file} was cut off, and the PIN is not known to be right; it is \
                  not tried again until that file changes: check the PIN and write it anew"
+            ),
+            Open::TooMany => format!(
+                "the token refused {MOST_REFUSED} PIN files in a row, so the PIN in {file} is not tried; \
+                 make sure that it is right, and remove {}",
+                self.record.display()
             ),
         };
         Error::new(Kind::PinRefused, message)
@@ -163,20 +224,37 @@ impl Attempt<'_> {
     /// The PIN was right.
     pub(super) fn right(self) -> Result<(), Error> {
         let last_good = Some(self.attempting.pin);
-        self.settle(&Record { state: State::Good, last_good, ..self.attempting })
+        self.settle(&Record { state: State::Good, last_good, refused: 0, ..self.attempting })
     }
 
-    /// The PIN was wrong, locked or expired.
+    /// The PIN was wrong or expired.
     pub(super) fn wrong(self) -> Error {
-        let refused = self.breaker.explain(Open::Refused);
-        match self.settle(&Record { state: State::Bad, ..self.attempting }) {
-            Ok(()) => refused,
+        self.refuse(Open::Refused)
+    }
+
+    /// The token has locked the PIN; whether this one is right, it does not say.
+    pub(super) fn locked(self) -> Error {
+        self.refuse(Open::Locked)
+    }
+
+    fn refuse(self, open: Open) -> Error {
+        let told = self.breaker.explain(open);
+        let refused_before = self.before.map_or(0, |record| record.refused);
+        let bad = Record { state: State::Bad, refused: refused_before + 1, ..self.attempting };
+        match self.settle(&bad) {
+            Ok(()) => told,
             // "attempting" stays, which is no less careful.
-            Err(error) => refused.because_of(&error),
+            Err(error) => told.because_of(&error),
         }
     }
 
-    /// The token answered something that says nothing about the PIN.
+    /// The token failed in the attempt: it may have counted it.
+    pub(super) fn lost(self) -> Result<(), Error> {
+        let refused = self.before.map_or(0, |record| record.refused);
+        self.settle(&Record { state: State::Lost, refused, ..self.attempting })
+    }
+
+    /// The token did not look at the PIN.
     pub(super) fn unjudged(self) -> Result<(), Error> {
         match self.before {
             Some(before) => self.settle(&before),
@@ -224,12 +302,12 @@ mod tests {
     }
 
     fn record(state: State, last_good: Option<u64>) -> Record {
-        Record { state, pin: pin(1), last_good: last_good.map(pin) }
+        Record { state, pin: pin(1), last_good: last_good.map(pin), refused: 0 }
     }
 
     #[test]
     fn decides_as_the_table_says() {
-        use State::{Attempting, Bad, Good};
+        use State::{Attempting, Bad, Good, Lost};
         for (before, flags, wanted) in [
             (None, CLEAR, Ok(())),
             (Some(record(Good, Some(1))), CLEAR, Ok(())),
@@ -239,7 +317,9 @@ mod tests {
             (Some(record(Attempting, Some(2))), CLEAR, Err(Open::Unanswered)),
             (Some(record(Attempting, Some(1))), CLEAR, Ok(())),
             (Some(record(Attempting, Some(1))), LOW, Err(Open::Unanswered)),
-            (Some(record(Good, Some(1))), FINAL, Ok(())),
+            (Some(record(Lost, None)), CLEAR, Ok(())),
+            (Some(record(Lost, Some(1))), LOW, Err(Open::Unanswered)),
+            (Some(record(Good, Some(1))), FINAL, Err(Open::FinalTry)),
             (None, FINAL, Err(Open::FinalTry)),
             (Some(record(Good, Some(1))), PinFlags { locked: true, ..CLEAR }, Err(Open::Locked)),
         ] {
@@ -250,7 +330,7 @@ mod tests {
     #[test]
     fn a_changed_pin_file_may_be_tried() {
         for state in [State::Attempting, State::Bad] {
-            let before = Record { state, pin: pin(1), last_good: None };
+            let before = Record { state, pin: pin(1), last_good: None, refused: 1 };
             assert_eq!(decide(Some(&before), pin(2), CLEAR), Ok(()));
             assert_eq!(decide(Some(&before), PinIdentity { modified: (1, 3), ..pin(1) }, CLEAR), Ok(()));
         }
@@ -300,10 +380,36 @@ mod tests {
     }
 
     #[test]
+    fn a_file_made_anew_by_every_start_is_refused_twice_at_the_most() {
+        let files = files();
+        for refused in ["wrong", "wrong again"] {
+            fs::write(&files.breaker.pin_file, refused).unwrap();
+            let (_, attempt) = files.breaker.attempt(CLEAR).unwrap();
+            attempt.wrong();
+        }
+        fs::write(&files.breaker.pin_file, "another\n").unwrap();
+        assert_eq!(attempt_kind(&files), Some(Kind::PinRefused));
+        files.breaker.forget().unwrap();
+        let (_, attempt) = files.breaker.attempt(CLEAR).unwrap();
+        attempt.right().unwrap();
+        fs::write(&files.breaker.pin_file, "changed\n").unwrap();
+        assert_eq!(attempt_kind(&files), None, "a right PIN starts the count anew");
+    }
+
+    #[test]
     fn an_answer_that_is_not_about_the_pin_leaves_the_record_as_it_was() {
         let files = files();
         let (_, attempt) = files.breaker.attempt(CLEAR).unwrap();
         attempt.unjudged().unwrap();
+        assert_eq!(attempt_kind(&files), None);
+    }
+
+    #[test]
+    fn a_lost_answer_is_tried_again_unless_the_token_counted_it() {
+        let files = files();
+        let (_, attempt) = files.breaker.attempt(CLEAR).unwrap();
+        attempt.lost().unwrap();
+        assert_eq!(files.breaker.attempt(LOW).err().map(|error| error.kind()), Some(Kind::PinRefused));
         assert_eq!(attempt_kind(&files), None);
     }
 

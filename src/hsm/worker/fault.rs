@@ -14,6 +14,8 @@ pub(super) struct Fault {
     pub(super) text: String,
     /// The call may have had its effect all the same.
     pub(super) may_have_acted: bool,
+    /// The code says that the token guards the key against what was asked.
+    pub(super) guards_the_key: bool,
 }
 
 /// What a return code asks for.
@@ -40,6 +42,7 @@ impl From<CryptokiError> for Fault {
                 remedy: remedy(function, code),
                 text: format!("C_{function:?}: {}", code_name(code)),
                 may_have_acted: changes_the_token(function) && !refused_on_entry(code),
+                guards_the_key: guards_the_key(code),
             },
             CryptokiError::NullFunctionPointer | CryptokiError::NotSupported => {
                 Self::told(Kind::Unsupported, &error)
@@ -60,7 +63,17 @@ impl From<CryptokiError> for Fault {
 
 impl Fault {
     fn told(kind: Kind, error: &CryptokiError) -> Self {
-        Self { remedy: Remedy::Tell(kind), text: error.to_string(), may_have_acted: false }
+        Self {
+            remedy: Remedy::Tell(kind),
+            text: error.to_string(),
+            may_have_acted: false,
+            guards_the_key: false,
+        }
+    }
+
+    /// The return code alone.
+    pub(super) fn code(&self) -> &str {
+        self.text.rsplit(": ").next().unwrap_or_default()
     }
 
     /// As the caller of a call without side effects is told.
@@ -173,7 +186,8 @@ fn remedy(function: Function, code: RvError) -> Remedy {
         // C_Initialize with CKF_OS_LOCKING_OK only.
         RvError::NeedToCreateThreads | RvError::CantLock => Remedy::Tell(Kind::Misconfigured),
 
-        // Codes of functions that strongroom never calls, or that cryptoki handles itself.
+        // Codes of functions that only the probes call, which look at the code, or that nobody calls, or
+        // that cryptoki handles itself.
         RvError::NoEvent
         | RvError::BufferTooSmall
         | RvError::EncryptedDataInvalid
@@ -201,8 +215,29 @@ fn remedy(function: Function, code: RvError) -> Remedy {
     }
 }
 
+/// Codes that refuse to give a key out or to weaken it. Those that find fault with how it was asked are
+/// none: asked better, the token might give.
+fn guards_the_key(code: RvError) -> bool {
+    matches!(
+        code,
+        RvError::ActionProhibited
+            | RvError::AttributeReadOnly
+            | RvError::AttributeSensitive
+            | RvError::AttributeTypeInvalid
+            | RvError::AttributeValueInvalid
+            | RvError::FunctionNotSupported
+            | RvError::FunctionRejected
+            | RvError::InformationSensitive
+            | RvError::KeyFunctionNotPermitted
+            | RvError::KeyNotWrappable
+            | RvError::KeyUnextractable
+            | RvError::TemplateInconsistent
+            | RvError::VendorDefined(_)
+    )
+}
+
 fn changes_the_token(function: Function) -> bool {
-    matches!(function, Function::GenerateKeyPair | Function::DestroyObject)
+    matches!(function, Function::GenerateKeyPair | Function::CreateObject | Function::DestroyObject)
 }
 
 /// Codes that PKCS#11 gives for the state on entry, before anything is done (PKCS#11 v3.0 base
@@ -295,6 +330,15 @@ mod tests {
         assert!(fault(Function::DestroyObject, RvError::DeviceRemoved).may_have_acted);
         assert!(!fault(Function::GenerateKeyPair, RvError::UserNotLoggedIn).may_have_acted);
         assert!(!fault(Function::Sign, RvError::DeviceError).may_have_acted);
+    }
+
+    #[test]
+    fn only_a_refusal_for_the_keys_sake_guards_it() {
+        let unextractable = fault(Function::WrapKey, RvError::KeyUnextractable);
+        assert!(unextractable.guards_the_key);
+        assert_eq!(unextractable.code(), "CKR_KEY_UNEXTRACTABLE");
+        assert!(!fault(Function::WrapKey, RvError::MechanismParamInvalid).guards_the_key);
+        assert!(!fault(Function::CopyObject, RvError::ObjectHandleInvalid).guards_the_key);
     }
 
     #[test]

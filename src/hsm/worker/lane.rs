@@ -1,5 +1,8 @@
 //! A lane: one thread, one session, one call at a time.
 
+mod certificates;
+mod probe;
+
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -99,6 +102,10 @@ impl Lane {
                 Answer::Signature(self.sign(id, key, scheme, message)?)
             }
             Call::Destroy { id: key } => Answer::Destroyed(self.destroy(id, key)?),
+            Call::SetCertificate { id: key, wanted, obsolete } => {
+                Answer::CertificateChange(self.set_certificate(id, key, wanted.as_ref(), &obsolete)?)
+            }
+            Call::Probe { kind, message } => self.probe(id, kind, &message)?,
             Call::Inventory => Answer::Objects(self.inventory(id)?),
             Call::Slots => {
                 let _stay = self.context.inside.enter(id, Class::Other);
@@ -202,7 +209,12 @@ impl Lane {
         let handles = self.session.call_again(id, Class::Other, objects::find_all)?;
         let mut objects = Vec::with_capacity(handles.len());
         for handle in handles {
-            objects.push((handle, self.list(id, handle)?));
+            let mut object = self.list(id, handle)?;
+            // Of those only: reading every stranger's certificate costs a call each.
+            if object.class == ObjectClass::Certificate && KeyId::from_slice(&object.id).is_some() {
+                object.sha256 = self.certificate_digest(id, handle)?;
+            }
+            objects.push((handle, object));
         }
         self.confirm_token(id)?;
         self.context.handles.extend(objects::pairs(&objects));
@@ -339,13 +351,13 @@ fn interrupted() -> Error {
 }
 
 fn cut_off() -> Error {
-    let message = "the connection to the HSM was lost while it was making or destroying a key; \
+    let message = "the connection to the HSM was lost while it was being changed; \
                    look on the token for what became of it";
     Error::new(Kind::OutcomeUnknown, message)
 }
 
 fn partly_done() -> Error {
-    let message = "the token made or destroyed a key, and what remained to be done failed; \
+    let message = "the token was changed, and what remained to be done failed; \
                    look on the token for what became of it";
     Error::new(Kind::OutcomeUnknown, message)
 }

@@ -12,7 +12,9 @@
 
 mod attributes;
 mod breaker;
+mod claim;
 mod fault;
+mod init_args;
 mod inside;
 mod lane;
 mod link;
@@ -20,21 +22,21 @@ mod mechanism;
 mod module;
 mod objects;
 mod pin;
+mod pin_change;
 mod public_key;
 mod sessions;
+mod wrapping;
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, unbounded};
-use rustix::fs::{FlockOperation, flock};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use self::breaker::Breaker;
+use self::claim::Claim;
 use self::fault::Fault;
 use self::inside::InsideModule;
 use self::lane::{Context, Job, Lane};
@@ -44,7 +46,8 @@ use self::module::Module;
 use self::objects::Handles;
 use self::sessions::{Access, Login};
 use super::error::{Error, Kind};
-use super::protocol::{Answer, FileIdentity, FromWorker, Hello, Purpose, Serve};
+use super::model::SlotInfo;
+use super::protocol::{Answer, ChangePin, FileIdentity, FromWorker, Hello, PinChangedBy, Purpose, Serve};
 
 /// Runs the worker on the socket that is standard input. Returns only when there is no service at
 /// the other end: the subcommand is not for people.
@@ -89,28 +92,40 @@ fn queues(purpose: &Purpose) -> (Queues, Jobs) {
 }
 
 fn work(hello: Hello, lanes: Lanes) -> Result<(), Error> {
-    let Hello { executable, name, lock_dir, modules, purpose } = hello;
+    let Hello { executable, name, lock_dir, modules, init_args, purpose } = hello;
     check_executable(executable)?;
-    let _lock = take_lock(&lock_dir, &name)?;
-    let module = Module::load(&modules)?;
+    let _lock = claim::by_name(&lock_dir, &name)?;
+    let module = Module::load(&modules, init_args.as_deref())?;
     let answer = match purpose {
-        Purpose::Serve(serve) => {
-            let breaker = Breaker::new(lock_dir.join(format!("{name}.pin")), serve.pin_file.clone());
-            return self::serve(module, *serve, breaker, lanes);
-        }
+        Purpose::Serve(serve) => return self::serve(module, *serve, &lock_dir, lanes),
         Purpose::Slots => module.slots().map(Answer::Slots).map_err(Fault::into_error)?,
         Purpose::InitToken { label, pin, so_pin } => {
             Answer::Slot(module.init_token(&label, &pin.0, &so_pin.0)?)
         }
+        Purpose::ChangePin(wanted) => Answer::Slot(change_pin(&module, *wanted, &lock_dir)?),
     };
     lanes.outbox.send(&FromWorker::Answer { id: 0, result: Ok(answer) });
     Ok(())
 }
 
-/// Logs in and takes calls until the service asks for the end.
-fn serve(module: Module, serve: Serve, breaker: Breaker, lanes: Lanes) -> Result<(), Error> {
-    let Serve { selector, profile, sessions, declared_hardware, .. } = serve;
+fn change_pin(module: &Module, wanted: ChangePin, lock_dir: &Path) -> Result<SlotInfo, Error> {
+    let ChangePin { selector, pin_file, by, new } = wanted;
     let slot = module.select(&selector)?;
+    let claim = Claim::of(module, slot, lock_dir)?;
+    let breaker = Breaker::new(claim.pin_record.clone(), pin_file);
+    match by {
+        PinChangedBy::SecurityOfficer(so_pin) => pin_change::set(module, slot, &breaker, &so_pin.0, &new.0)?,
+        PinChangedBy::User(present) => pin_change::change(module, slot, &breaker, &present, &new.0)?,
+    }
+    module.slot_info(slot).map_err(Fault::into_error)
+}
+
+/// Logs in and takes calls until the service asks for the end.
+fn serve(module: Module, serve: Serve, lock_dir: &Path, lanes: Lanes) -> Result<(), Error> {
+    let Serve { selector, pin_file, profile, sessions, declared_hardware } = serve;
+    let slot = module.select(&selector)?;
+    let claim = Claim::of(&module, slot, lock_dir)?;
+    let breaker = Breaker::new(claim.pin_record.clone(), pin_file);
     let mechanisms = Mechanisms::read(&module.pkcs11, slot, &profile).map_err(Fault::into_error)?;
     let login = Login::new(module.pkcs11.clone(), slot, breaker);
     login.ensure().map_err(sessions::Failure::into_error)?;
@@ -149,30 +164,6 @@ fn check_executable(wanted: FileIdentity) -> Result<(), Error> {
     }
     let message = "the strongroom executable has changed since the service started; restart the service";
     Err(Error::new(Kind::Misconfigured, message))
-}
-
-/// One worker per token, ever. The lock lives as long as the file is open.
-fn take_lock(dir: &Path, name: &str) -> Result<File, Error> {
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-        let message = format!("the token's name `{name}` must consist of letters, digits, - and _");
-        return Err(Error::new(Kind::Misconfigured, message));
-    }
-    let path = dir.join(format!("{name}.lock"));
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = open.map_err(|cause| {
-        Error::new(Kind::Misconfigured, format!("cannot open the token's lock {}", path.display()))
-            .because(cause)
-    })?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(cause) => {
-            let message = format!(
-                "another process works with the token `{name}` (it holds {}); use that one, or stop it",
-                path.display()
-            );
-            Err(Error::new(Kind::LockHeld, message).because(cause))
-        }
-    }
 }
 
 /// The PIN passes through this process: no core file, and no debugger but root's.

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use aws_lc_rs::digest::{SHA256, digest};
+use cryptoki::context::Pkcs11;
 use cryptoki::session::UserType;
 use cryptoki::slot::Slot;
 use cryptoki::types::Version;
 use secrecy::SecretString;
 
 use super::fault::{Fault, Remedy};
+use super::init_args::init_args;
 use crate::domain::key::EvidenceLevel;
 use crate::hsm::Selector;
 use crate::hsm::error::{Error, Kind};
@@ -23,7 +25,9 @@ const SOFTWARE: &[(&str, &str)] = &[
     ("SoftHSM project", ""),
     ("Kryoptic", ""),
     ("Mozilla Foundation", ""),
-    // openCryptoki's soft token, beside its hardware tokens.
+    // openCryptoki's soft token, beside its hardware tokens: before release 3.12 (measured with 3.8.1),
+    // and since.
+    ("IBM", "IBM SoftTok"),
     ("IBM", "Soft"),
 ];
 
@@ -32,14 +36,15 @@ const SOFTWARE: &[(&str, &str)] = &[
 pub(super) struct Module {
     pub(super) pkcs11: Pkcs11,
     path: PathBuf,
+    sha256: String,
 }
 
 impl Module {
-    /// Loads the first of `paths` that exists.
+    /// Loads the first of `paths` that exists and initialises it, with `reserved` as pReserved.
     ///
     /// # Errors
     /// None exists, or the module does not load or initialise.
-    pub(super) fn load(paths: &[PathBuf]) -> Result<Self, Error> {
+    pub(super) fn load(paths: &[PathBuf], reserved: Option<&str>) -> Result<Self, Error> {
         let Some(path) = paths.iter().find(|path| path.exists()) else {
             let tried: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             let message = format!("there is no PKCS#11 module at {}; install it", tried.join(" or "));
@@ -51,14 +56,19 @@ impl Module {
             let text = fault.text.clone();
             Error::new(fault.into_error().kind(), message).because(text)
         };
+        // Before it is loaded: a file that is replaced meanwhile is probed once too often, never too seldom.
+        let file = std::fs::read(path).map_err(|cause| {
+            let message = format!("the PKCS#11 module {} cannot be read", path.display());
+            Error::new(Kind::Misconfigured, message).because(cause)
+        })?;
+        let sha256 = hex::encode(digest(&SHA256, &file));
         let pkcs11 = Pkcs11::new(path).map_err(|error| failed("loaded", error.into()))?;
-        // NSS refuses empty flags, openCryptoki the prohibition of threads (both measured).
-        match pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(Fault::from) {
+        match pkcs11.initialize(init_args(reserved)?).map_err(Fault::from) {
             Ok(()) => {}
             Err(fault) if fault.remedy == Remedy::Nothing => {}
             Err(fault) => return Err(failed("initialised", fault)),
         }
-        Ok(Self { pkcs11, path: path.clone() })
+        Ok(Self { pkcs11, path: path.clone(), sha256 })
     }
 
     /// Every slot, with the token in it if that answers.
@@ -105,6 +115,7 @@ impl Module {
             library: text(library.library_description()),
             library_version: version(library.library_version()),
             module: self.path.clone(),
+            module_sha256: self.sha256.clone(),
             algorithms: Vec::new(),
             evidence: evidence(declared_hardware, token.manufacturer_id(), token.model()),
             sessions: 0,
@@ -137,17 +148,17 @@ impl Module {
             let message = "every slot has an initialised token; add a slot with the tools of the vendor";
             return Err(Error::new(Kind::Capacity, message));
         };
-        self.init_slot(empty.slot_id, label, pin, so_pin).map_err(Fault::into_error)
+        let slot = Slot::try_from(empty.slot_id).map_err(|error| Fault::from(error).into_error())?;
+        self.init_slot(slot, label, pin, so_pin).map_err(Fault::into_error)
     }
 
     fn init_slot(
         &self,
-        slot_id: u64,
+        slot: Slot,
         label: &str,
         pin: &SecretString,
         so_pin: &SecretString,
     ) -> Result<SlotInfo, Fault> {
-        let slot = Slot::try_from(slot_id)?;
         self.pkcs11.init_token(slot, so_pin, label)?;
         let session = self.pkcs11.open_rw_session(slot)?;
         session.login(UserType::So, Some(so_pin))?;
@@ -156,7 +167,7 @@ impl Module {
         self.slot_info(slot)
     }
 
-    fn slot_info(&self, slot: Slot) -> Result<SlotInfo, Fault> {
+    pub(super) fn slot_info(&self, slot: Slot) -> Result<SlotInfo, Fault> {
         let info = self.pkcs11.get_slot_info(slot)?;
         // An empty slot is normal (Luna lists them), as is a token that this module cannot read.
         let token = self.pkcs11.get_token_info(slot).ok().map(|token| SlotToken {
@@ -229,6 +240,7 @@ mod tests {
     fn a_software_token_is_e0_even_if_declared() {
         assert_eq!(evidence(true, "SoftHSM project", "SoftHSM v2"), EvidenceLevel::E0);
         assert_eq!(evidence(true, "IBM", "Soft"), EvidenceLevel::E0);
+        assert_eq!(evidence(true, "IBM Corp.", "IBM SoftTok"), EvidenceLevel::E0);
         assert_eq!(evidence(true, "IBM", "CCA"), EvidenceLevel::E1);
         assert_eq!(evidence(true, "SafeNet", "Luna"), EvidenceLevel::E1);
         assert_eq!(evidence(false, "SafeNet", "Luna"), EvidenceLevel::E0);
@@ -236,7 +248,7 @@ mod tests {
 
     #[test]
     fn without_a_module_the_paths_tried_are_told() {
-        let error = Module::load(&["/nowhere/a.so".into(), "/nowhere/b.so".into()]).err().unwrap();
+        let error = Module::load(&["/nowhere/a.so".into(), "/nowhere/b.so".into()], None).err().unwrap();
         assert_eq!(error.kind(), Kind::Misconfigured);
         assert!(error.to_string().contains("/nowhere/a.so or /nowhere/b.so"), "{error}");
     }

@@ -72,6 +72,11 @@ pub(super) fn find_keys(
     Ok((find(CkClass::PRIVATE_KEY)?, find(CkClass::PUBLIC_KEY)?))
 }
 
+/// The handles of the certificates with that CKA_ID.
+pub(super) fn find_certificates(session: &Session, id: KeyId) -> cryptoki::error::Result<Vec<ObjectHandle>> {
+    session.find_objects(&[Attribute::Class(CkClass::CERTIFICATE), Attribute::Id(id.as_bytes().to_vec())])
+}
+
 /// The one pair among the keys found; `None` when nothing was.
 ///
 /// # Errors
@@ -104,6 +109,7 @@ pub(super) fn class_of(attributes: &[Attribute]) -> ObjectClass {
     match class {
         Some(CkClass::PRIVATE_KEY) => ObjectClass::Private,
         Some(CkClass::PUBLIC_KEY) => ObjectClass::Public,
+        Some(CkClass::CERTIFICATE) => ObjectClass::Certificate,
         Some(other) => ObjectClass::Other(other.to_string()),
         None => ObjectClass::Unknown,
     }
@@ -124,7 +130,7 @@ pub(super) fn listed(attributes: Vec<Attribute>) -> TokenObject {
             _ => {}
         }
     }
-    TokenObject { class, id, label }
+    TokenObject { class, id, label, sha256: None }
 }
 
 /// The pairs in an inventory: ids with exactly one private and one public key.
@@ -135,7 +141,7 @@ pub(super) fn pairs(objects: &[(ObjectHandle, TokenObject)]) -> impl Iterator<It
         let keys = match object.class {
             ObjectClass::Private => &mut private,
             ObjectClass::Public => &mut public,
-            ObjectClass::Other(_) | ObjectClass::Unknown => continue,
+            ObjectClass::Certificate | ObjectClass::Other(_) | ObjectClass::Unknown => continue,
         };
         let Some(id) = KeyId::from_slice(&object.id) else { continue };
         match keys.entry(id) {

@@ -33,7 +33,7 @@ impl PinFile {
         let mut file = File::open(path).map_err(unreadable)?;
         // Of the open file: the path may name another by now.
         let metadata = file.metadata().map_err(unreadable)?;
-        if metadata.mode() & 0o077 != 0 {
+        if is_open(metadata.mode(), metadata.uid(), metadata.gid()) {
             return Err(wrong("may be read by others than its owner; run chmod 600 on it"));
         }
         if metadata.size() > LONGEST {
@@ -53,6 +53,14 @@ impl PinFile {
         };
         Ok(Self { identity, pin: RawAuthPin::new(Box::new(pin.to_vec())) })
     }
+}
+
+/// systemd from 254 on shows a credential (LoadCredential=) as root's with mode 0440 and an access
+/// control list for the service's user alone: the bits of the group are that list's mask
+/// (https://github.com/systemd/systemd/issues/29435).
+fn is_open(mode: u32, uid: u32, gid: u32) -> bool {
+    let credential = (uid, gid) == (0, 0) && mode & 0o777 == 0o440;
+    mode & 0o077 != 0 && !credential
 }
 
 fn without_line_end(bytes: &[u8]) -> &[u8] {
@@ -83,6 +91,16 @@ mod tests {
             (b"12 34 \n\n", b"12 34 \n"),
         ] {
             assert_eq!(read(content, 0o600).unwrap().pin.expose_secret(), pin);
+        }
+    }
+
+    #[test]
+    fn a_credential_of_systemd_is_not_open_to_others() {
+        assert!(!is_open(0o100_440, 0, 0));
+        for (mode, uid, gid) in
+            [(0o100_440, 1000, 0), (0o100_440, 0, 1000), (0o100_444, 0, 0), (0o100_640, 0, 0)]
+        {
+            assert!(is_open(mode, uid, gid), "{mode:o} {uid} {gid}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cryptoki::context::Pkcs11;
+use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
 
@@ -115,26 +116,23 @@ impl Login {
 
     fn log_in(&self, session: &Session) -> Result<(), Failure> {
         let token = self.pkcs11.get_token_info(self.slot)?;
-        let flags = PinFlags {
-            count_low: token.user_pin_count_low(),
-            final_try: token.user_pin_final_try(),
-            locked: token.user_pin_locked(),
-        };
-        let (pin, attempt) = self.breaker.attempt(flags)?;
+        let (pin, attempt) = self.breaker.attempt(PinFlags::of(&token))?;
         let Err(error) = session.login_with_raw(UserType::User, &pin.pin) else {
             return Ok(attempt.right()?);
         };
+        let locked = matches!(error, CryptokiError::Pkcs11(RvError::PinLocked, _));
         let fault = Fault::from(error);
         match fault.remedy {
             // Success, but it proves nothing: SoftHSM says so even to a wrong PIN (measured).
             Remedy::Nothing => Ok(attempt.unjudged()?),
+            Remedy::Tell(Kind::PinRefused) if locked => Err(attempt.locked().because(fault.text).into()),
             Remedy::Tell(Kind::PinRefused) => Err(attempt.wrong().because(fault.text).into()),
             Remedy::AbandonSession
             | Remedy::ReplaceSession
             | Remedy::FindAgain
             | Remedy::Restart
             | Remedy::Tell(_) => {
-                attempt.unjudged()?;
+                attempt.lost()?;
                 Err(fault.into())
             }
         }

@@ -117,6 +117,7 @@ async fn view(
     certificate: &Certificate,
 ) -> Result<api::Certificate, Failure> {
     let evidence = context.app.evidence_of(caller, handle).await?;
+    let on_token = context.app.certificate_on_token(caller, handle).await?;
     Ok(api::Certificate {
         handle: handle.to_string(),
         certificate: pem(&certificate.leaf),
@@ -125,6 +126,7 @@ async fn view(
         not_before: certificate.not_before.to_string(),
         not_after: certificate.not_after.to_string(),
         married_at: certificate.married_at.to_string(),
+        on_token: on_token.map(|on_token| convert::on_token(on_token).to_owned()),
         evidence: convert::evidence(evidence),
     })
 }

@@ -1,17 +1,21 @@
 //! Between the wire and the domain: pure, every wrong field told by its path.
 
 mod extensions;
+pub(super) mod probe;
 
 use crate::api;
-use crate::app::produce::{KeyWish, Wish};
-use crate::app::tokens::{self, TokenView};
+use crate::app::certificate_objects::OnToken;
+use crate::app::produce::{KeyWish, Renewal, RenewalKey, Wish};
+use crate::app::reconcile::Report;
+use crate::app::tokens::TokenView;
 use crate::app::{SlotInfo, Token, TokenStatus};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
+use crate::domain::clock::Timestamp;
 use crate::domain::csr::{self, ChallengePassword, CsrSpec};
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::jwk;
-use crate::domain::key::{EvidenceLevel, Key, KeyAttributes};
+use crate::domain::key::{Evidence, Key, KeyAttributes};
 use crate::domain::name::Name;
 use crate::domain::san::San;
 use crate::domain::signing_request::{SigningRequest, State};
@@ -39,9 +43,22 @@ pub(super) fn wish(body: api::CreateCsr) -> Result<Wish, Vec<Invalid>> {
                 body.challenge_password.map(|api::Secret(password)| ChallengePassword::new(password));
             let unstructured_name = body.unstructured_name;
             let spec = CsrSpec { subject, sans, extensions, challenge_password, unstructured_name };
-            Ok(Wish { spec, key, digest, padding })
+            Ok(Wish { spec, key, digest, padding, renews: None })
         }
         _ => Err(wrong),
+    }
+}
+
+/// The body of a renewal.
+pub(super) fn renewal(body: api::RenewCsr) -> Renewal {
+    Renewal {
+        key: match body.key {
+            api::RenewalKey::Same => RenewalKey::Same,
+            api::RenewalKey::New => RenewalKey::New,
+        },
+        challenge_password: body
+            .challenge_password
+            .map(|api::Secret(password)| ChallengePassword::new(password)),
     }
 }
 
@@ -88,17 +105,11 @@ fn key_wish(wire: api::KeyChoice) -> Result<KeyWish, Invalid> {
 }
 
 fn digest(text: &str) -> Result<Digest, Invalid> {
-    [Digest::Sha256, Digest::Sha384, Digest::Sha512]
-        .into_iter()
-        .find(|digest| digest.to_string() == text)
-        .ok_or_else(|| Invalid::new("digest", "must be sha256, sha384 or sha512"))
+    text.parse().map_err(|reason| Invalid::new("digest", reason))
 }
 
 fn padding(text: &str) -> Result<Padding, Invalid> {
-    [Padding::Pkcs1, Padding::Pss]
-        .into_iter()
-        .find(|padding| padding.to_string() == text)
-        .ok_or_else(|| Invalid::new("padding", "must be pkcs1 or pss"))
+    text.parse().map_err(|reason| Invalid::new("padding", reason))
 }
 
 /// Statuses separated by commas.
@@ -114,8 +125,8 @@ pub(super) fn csr(
     key: Option<&Key>,
     token: Option<&Token>,
     certificate_sha256: Option<[u8; 32]>,
+    evidence: Evidence,
 ) -> api::Csr {
-    let evidence = key.map(|key| key.evidence).or_else(|| token.map(tokens::evidence));
     api::Csr {
         handle: request.handle.to_string(),
         status: request.state.to_string(),
@@ -130,6 +141,7 @@ pub(super) fn csr(
         unstructured_name: request.spec.unstructured_name.clone(),
         has_challenge_password: request.spec.challenge_password.is_some(),
         signature: request.scheme.to_string(),
+        renews: request.renews.map(|handle| handle.to_string()),
         key: api::KeyReference {
             handle: request.key.map(|key| key.to_string()),
             source: request.key_source.to_string(),
@@ -140,12 +152,12 @@ pub(super) fn csr(
         csr: request.csr.as_deref().map(csr::pem),
         certificate_sha256: certificate_sha256.map(hex::encode),
         failure: request.failure.clone(),
-        evidence: self::evidence(evidence.unwrap_or(EvidenceLevel::E0)),
+        evidence: self::evidence(evidence),
     }
 }
 
 /// A signing request in a list.
-pub(super) fn summary(request: &SigningRequest, evidence: EvidenceLevel) -> api::CsrSummary {
+pub(super) fn summary(request: &SigningRequest, evidence: &Evidence) -> api::CsrSummary {
     api::CsrSummary {
         handle: request.handle.to_string(),
         status: request.state.to_string(),
@@ -155,12 +167,13 @@ pub(super) fn summary(request: &SigningRequest, evidence: EvidenceLevel) -> api:
         kind: request.kind.to_string(),
         token: request.token.clone(),
         key: request.key.map(|key| key.to_string()),
-        evidence: evidence.to_string(),
+        evidence: evidence.level.to_string(),
+        evidence_warning: evidence.warning.clone(),
     }
 }
 
 /// A key, with the token it is on if that is configured.
-pub(super) fn key(key: &Key, token: Option<&Token>) -> api::Key {
+pub(super) fn key(key: &Key, token: Option<&Token>, evidence: Evidence) -> api::Key {
     api::Key {
         handle: key.handle.to_string(),
         state: key.state.to_string(),
@@ -174,7 +187,7 @@ pub(super) fn key(key: &Key, token: Option<&Token>) -> api::Key {
         jwk: jwk(key),
         spki_sha256: hex::encode(csr::spki_sha256(&key.spki)),
         attributes: attributes(&key.attributes),
-        evidence: evidence(key.evidence),
+        evidence: self::evidence(evidence),
     }
 }
 
@@ -197,8 +210,9 @@ fn attributes(read: &KeyAttributes) -> std::collections::BTreeMap<String, bool> 
 }
 
 /// An evidence level with its meaning.
-pub(super) fn evidence(level: EvidenceLevel) -> api::Evidence {
-    api::Evidence { level: level.to_string(), meaning: level.meaning().to_owned() }
+pub(super) fn evidence(evidence: Evidence) -> api::Evidence {
+    let Evidence { level, warning } = evidence;
+    api::Evidence { level: level.to_string(), meaning: level.meaning().to_owned(), warning }
 }
 
 /// A token.
@@ -212,7 +226,7 @@ pub(super) fn token(view: &TokenView) -> api::Token {
     api::Token {
         name: view.name.clone(),
         status: status.to_owned(),
-        ready: info.is_some() && view.health.is_ready(),
+        ready: info.is_some_and(|info| view.health.is_ready(info)),
         problem: problem.or_else(|| view.health.failure.as_ref().map(ToString::to_string)),
         info: info.map(|info| api::TokenInfo {
             label: info.label.clone(),
@@ -222,6 +236,7 @@ pub(super) fn token(view: &TokenView) -> api::Token {
             firmware: info.firmware.clone(),
             library: format!("{} {}", info.library, info.library_version),
             module: info.module.display().to_string(),
+            module_sha256: info.module_sha256.clone(),
             kinds: info.algorithms.iter().map(ToString::to_string).collect(),
             sessions: info.sessions,
             worker_pid: info.worker_pid,
@@ -230,19 +245,36 @@ pub(super) fn token(view: &TokenView) -> api::Token {
             signed: view.health.signed(),
             checked_at: view.health.checked_at.map(|at| at.to_string()),
         },
-        inventory: view.report.as_ref().map(|(at, report)| api::Inventory {
-            at: at.to_string(),
-            objects: report.objects,
-            owned: report.owned,
-            in_progress: report.in_progress,
-            destroyed: report.destroyed,
-            recovered: report.recovered,
-            quarantined: report.quarantined,
-            nameless: report.nameless,
-            foreign: report.foreign,
-            missing_keys: report.missing_keys,
-        }),
-        evidence: evidence(view.evidence),
+        inventory: view.report.as_ref().map(|(at, report)| inventory(*at, report)),
+        used: view.used,
+        capacity: view.capacity,
+        probe: view.standing.as_ref().map(probe::standing),
+        evidence: evidence(view.evidence.clone()),
+    }
+}
+
+/// What a reconciliation found.
+pub(super) fn inventory(at: Timestamp, report: &Report) -> api::Inventory {
+    api::Inventory {
+        at: at.to_string(),
+        objects: report.objects,
+        owned: report.owned,
+        in_progress: report.in_progress,
+        destroyed: report.destroyed,
+        recovered: report.recovered,
+        quarantined: report.quarantined,
+        nameless: report.nameless,
+        foreign: report.foreign,
+        missing_keys: report.missing_keys,
+        pending_certificates: report.pending_certificates,
+    }
+}
+
+/// Where a married certificate is on its token.
+pub(super) fn on_token(on_token: OnToken) -> &'static str {
+    match on_token {
+        OnToken::Written => "written",
+        OnToken::Pending => "pending",
     }
 }
 

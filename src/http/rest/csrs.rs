@@ -1,31 +1,25 @@
-//! Signing requests.
+//! Signing requests; how they are made is in `create`.
 
+use axum::Json;
 use axum::extract::{self, Path, Query};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 
 use super::accept::{self, Form, Offer, VARY};
 use super::convert;
-use super::prefer::{PREFERENCE_APPLIED, Preferences};
-use super::problem::{self, ByHandle, EveryCall, PROBLEM, WithBody};
+use super::problem::{ByHandle, EveryCall, PROBLEM};
 use crate::api;
-use crate::app::idempotency::{Begun, Claim};
 use crate::app::keys::KeyFate;
-use crate::app::produce::{Produced, Wait};
-use crate::app::{Answer, Error, Kind, Order, RequestFilter};
+use crate::app::{Error, Kind, Order, RequestFilter};
 use crate::domain::csr;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::Key;
 use crate::domain::signing_request::{SigningRequest, State};
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::{Permit, PermittedBody, needs};
-use crate::http::request_id::RequestId;
+use crate::http::permit::{Permit, needs};
 use crate::http::uninterrupted::uninterrupted;
 
-/// Names the create route in the idempotency table.
-const CREATE: &str = "POST /strongroom/v1/csrs";
 /// How a CSR is shown.
 const OFFERS: &[Offer] = &[
     ("application/json", Form::Json),
@@ -34,63 +28,10 @@ const OFFERS: &[Offer] = &[
     ("application/x-pem-file", Form::Pem),
     ("text/plain", Form::Pem),
 ];
-/// What a create comes with.
-type CreateBody = PermittedBody<Permit<needs::CsrCreate>>;
 /// Items on a page when the client does not say.
 pub(super) const DEFAULT_LIMIT: usize = 50;
 /// Most items on a page.
 pub(super) const MOST_LIMIT: usize = 200;
-
-/// Make a CSR: with a new key on the token, or for a key that is there (a renewal).
-#[utoipa::path(
-    post, path = "/csrs", tag = "csrs", operation_id = "createCsr",
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this create: sent again within 24 hours it makes no second key and gets the same answer, if that was 2xx, 400 or 422"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once; `wait=N`, with it or alone, answers 202 when the CSR is not made within N seconds (10 when absent, at most 120)"),
-    ),
-    request_body = api::CreateCsr,
-    responses(
-        (status = 201, description = "The CSR is made", body = api::Csr, headers(
-            ("Location" = String, description = "The signing request"),
-            ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
-        )),
-        (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(
-            ("Location" = String, description = "The signing request"),
-            ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
-        )),
-        (status = 400, description = "Malformed, or a field breaks a rule", body = api::Problem, content_type = PROBLEM),
-        (status = 404, description = "There is no such key", body = api::Problem, content_type = PROBLEM),
-        (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = PROBLEM),
-        (status = 415, description = "The body is not JSON", body = api::Problem, content_type = PROBLEM),
-        (status = 422, description = "The token has no such key kind, or the Idempotency-Key was used with another body", body = api::Problem, content_type = PROBLEM),
-        (status = 502, description = "The token refused or answered wrongly", body = api::Problem, content_type = PROBLEM),
-        (status = 504, description = "The token was lost in the act; look at Location", body = api::Problem, content_type = PROBLEM),
-        EveryCall,
-        WithBody,
-    )
-)]
-pub(super) async fn create(
-    extract::State(context): extract::State<Context>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
-    headers: HeaderMap,
-    body: CreateBody,
-) -> Result<Response, Failure> {
-    let preferences = Preferences::of(&headers);
-    let wait = preferences.wait();
-    let key = headers.get("idempotency-key").map(|key| key.to_str().map(str::to_owned)).transpose();
-    let key = key.map_err(|_| Invalid::new("Idempotency-Key", "must be printable ASCII"))?;
-    let answer = uninterrupted(async move {
-        match key {
-            Some(key) => create_under_key(&context, &body, &key, wait, request_id).await,
-            None => created_answer(&context, create_once(&context, &body, None, wait).await?).await,
-        }
-    });
-    let mut response = response(answer.await?);
-    if let Some(applied) = preferences.applied(response.status()) {
-        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
-    }
-    Ok(response)
-}
 
 /// List signing requests.
 #[utoipa::path(
@@ -124,7 +65,7 @@ pub(super) async fn list(
     };
     let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
     let page = context.app.signing_requests(filter, order, after, limit(query.limit)?).await?;
-    let items = page.items.iter().map(|(request, evidence)| convert::summary(request, *evidence)).collect();
+    let items = page.items.iter().map(|(request, evidence)| convert::summary(request, evidence)).collect();
     Ok(Json(api::CsrPage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
 }
 
@@ -236,64 +177,12 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Invalid> {
     }
 }
 
-/// A create that was sent before is answered as it was then, or taken up where it was left.
-async fn create_under_key(
-    context: &Context,
-    body: &CreateBody,
-    key: &str,
-    wait: Wait,
-    request_id: String,
-) -> Result<Answer, Failure> {
-    let caller = &body.permit.caller;
-    let (claim, produced) = match context.app.begin_idempotent(caller, CREATE, key, &body.bytes).await? {
-        Begun::Answered(answer) => return Ok(answer),
-        Begun::Begun(claim, handle) => {
-            let produced = context.app.resume(handle, wait).await.map_err(Failure::from);
-            (claim, produced)
-        }
-        Begun::Fresh(claim) => {
-            let produced = create_once(context, body, Some(&claim), wait).await;
-            (claim, produced)
-        }
-    };
-    let (kept, outcome) = match produced {
-        Ok(produced) => {
-            let answer = created_answer(context, produced).await?;
-            (answer.clone(), Ok(answer))
-        }
-        Err(failure) if stays_wrong(failure.status()) => {
-            (problem_answer(&failure, request_id)?, Err(failure))
-        }
-        Err(failure) => return Err(failure),
-    };
-    context.app.keep_answer(&claim, kept).await?;
-    outcome
-}
-
-/// Whether the body that the key belongs to is what was refused. The other refusals are of the
-/// moment (404, 409: a key may come back to its token, 5xx) or of what is not compared when the key
-/// comes again (415: the content type), and may go well then.
-fn stays_wrong(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
-}
-
-async fn create_once(
-    context: &Context,
-    body: &CreateBody,
-    claim: Option<&Claim>,
-    wait: Wait,
-) -> Result<Produced, Failure> {
-    let wish = convert::wish(body.json()?).map_err(Error::invalid)?;
-    let idempotency = claim.map(Claim::key);
-    Ok(context.app.produce(&body.permit.caller, wish, idempotency, wait).await?)
-}
-
-async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, Failure> {
+pub(super) async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, Failure> {
     let key = context.app.key_of(request).await?;
     view_with(context, request, key.as_ref()).await
 }
 
-async fn view_with(
+pub(super) async fn view_with(
     context: &Context,
     request: &SigningRequest,
     key: Option<&Key>,
@@ -308,48 +197,9 @@ async fn view_with(
         | State::Quarantined => None,
     };
     let token = context.app.configured_token(&request.token);
-    Ok(convert::csr(request, key, token.as_ref(), certificate))
-}
-
-async fn created_answer(context: &Context, produced: Produced) -> Result<Answer, Failure> {
-    let (status, csr) = match &produced {
-        Produced::Done(made) => {
-            (StatusCode::CREATED, view_with(context, &made.request, Some(&made.key)).await?)
-        }
-        Produced::Accepted(request) => (StatusCode::ACCEPTED, view(context, request).await?),
+    let evidence = match key {
+        Some(key) => context.app.evidence_of_key(key),
+        None => context.app.evidence_on(&request.token),
     };
-    Ok(Answer {
-        status: status.as_u16(),
-        location: Some(format!("{}/csrs/{}", api::PREFIX, csr.handle)),
-        content_type: Some("application/json".to_owned()),
-        body: json_bytes(&csr)?,
-    })
-}
-
-/// The replayed document keeps the id of the HTTP request that broke the rule.
-fn problem_answer(failure: &Failure, request_id: String) -> Result<Answer, Failure> {
-    Ok(Answer {
-        status: failure.status().as_u16(),
-        location: None,
-        content_type: Some(PROBLEM.to_owned()),
-        body: json_bytes(&problem::document(failure, request_id))?,
-    })
-}
-
-fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value)
-        .map_err(|error| Error::bug(format!("an answer cannot be written: {error}")).into())
-}
-
-fn response(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, answer.body).into_response();
-    let headers = response.headers_mut();
-    if let Some(value) = answer.content_type.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        headers.insert(header::CONTENT_TYPE, value);
-    }
-    if let Some(location) = answer.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
-        headers.insert(header::LOCATION, location);
-    }
-    response
+    Ok(convert::csr(request, key, token.as_ref(), certificate, evidence))
 }

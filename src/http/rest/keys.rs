@@ -81,5 +81,6 @@ pub(super) async fn destroy(
 }
 
 fn view(context: &Context, key: &Key) -> api::Key {
-    convert::key(key, context.app.configured_token(&key.token).as_ref())
+    let token = context.app.configured_token(&key.token);
+    convert::key(key, token.as_ref(), context.app.evidence_of_key(key))
 }

@@ -4,13 +4,18 @@
 mod accept;
 mod certificates;
 mod convert;
+mod create;
 mod credentials;
 mod csrs;
 mod keys;
 mod prefer;
 mod principals;
+mod probes;
 mod problem;
 mod tokens;
+
+// The command line shows a probe of its own as the service would.
+pub use convert::probe::probe;
 
 use axum::Router;
 use axum::routing::get;
@@ -41,14 +46,18 @@ struct Document;
 /// is answered as a native problem.
 pub(super) fn router(context: Context) -> (Router, OpenApi) {
     let (router, routes) = OpenApiRouter::new()
-        .routes(routes!(csrs::create, csrs::list))
+        .routes(routes!(create::create, csrs::list))
         .routes(routes!(csrs::show, csrs::cancel))
         .routes(routes!(csrs::retire))
+        .routes(routes!(create::renew))
         .routes(routes!(certificates::marry, certificates::show))
         .routes(routes!(keys::list))
         .routes(routes!(keys::show, keys::destroy))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::slots))
+        .routes(routes!(tokens::reconcile))
+        .routes(routes!(probes::probe))
+        .routes(routes!(probes::accept, probes::withdraw))
         .routes(routes!(principals::create, principals::list))
         .routes(routes!(principals::show, principals::change))
         .routes(routes!(principals::grant, principals::revoke))

@@ -9,6 +9,7 @@ use crate::api;
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, needs};
+use crate::http::uninterrupted::uninterrupted;
 
 /// Every configured token.
 #[utoipa::path(
@@ -44,4 +45,28 @@ pub(super) async fn slots(
 ) -> Result<Json<api::Slots>, Failure> {
     let slots = context.app.slots(&name).await?;
     Ok(Json(api::Slots { items: slots.iter().map(convert::slot).collect() }))
+}
+
+/// Hold the journal against a token now, and not only at the next of its turns.
+#[utoipa::path(
+    post, path = "/tokens/{name}/reconcile", tag = "tokens", operation_id = "reconcileToken",
+    params(("name" = String, Path, description = "The configured name of the token")),
+    responses(
+        (status = 200, description = "What was found", body = api::Inventory),
+        (status = 404, description = "There is no such token", body = api::Problem, content_type = PROBLEM),
+        (status = 502, description = "The token refused", body = api::Problem, content_type = PROBLEM),
+        (status = 504, description = "The token was lost in the act", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
+    )
+)]
+pub(super) async fn reconcile(
+    State(context): State<Context>,
+    _: Permit<needs::TokenOperate>,
+    Path(name): Path<String>,
+) -> Result<Json<api::Inventory>, Failure> {
+    uninterrupted(async move {
+        let (at, report) = context.app.reconcile_now(&name).await?;
+        Ok(Json(convert::inventory(at, &report)))
+    })
+    .await
 }

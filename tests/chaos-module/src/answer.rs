@@ -3,11 +3,13 @@
 use std::{mem, slice};
 
 use cryptoki_sys::{
-    CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_BBOOL, CK_BYTE_PTR, CK_MECHANISM_TYPE_PTR, CK_RV,
-    CK_ULONG, CK_ULONG_PTR, CK_UNAVAILABLE_INFORMATION, CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID,
+    CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_BBOOL, CK_BYTE_PTR, CK_MECHANISM_TYPE_PTR,
+    CK_OBJECT_HANDLE, CK_OBJECT_HANDLE_PTR, CK_RV, CK_TOKEN_INFO_PTR, CK_ULONG, CK_ULONG_PTR,
+    CK_UNAVAILABLE_INFORMATION, CKF_CLOCK_ON_TOKEN, CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID,
     CKR_BUFFER_TOO_SMALL, CKR_OK,
 };
 
+use crate::pretence;
 use crate::rules::Alteration;
 
 /// Where the real module has put its answer: the output arguments of a call.
@@ -19,10 +21,18 @@ pub enum Answer {
     Count(CK_ULONG_PTR),
     /// Mechanisms and their number.
     Mechanisms(CK_MECHANISM_TYPE_PTR, CK_ULONG_PTR),
-    /// A template and the number of its attributes.
-    Attributes(CK_ATTRIBUTE_PTR, CK_ULONG),
+    /// An object, a template and the number of its attributes.
+    Attributes(CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG),
+    /// An object and the attributes that it shall have.
+    Settings(CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG),
+    /// The same, of a copy, and the copy's handle.
+    Copy(CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR),
+    /// A wrapped key and its length in bytes.
+    Wrapped(CK_BYTE_PTR, CK_ULONG_PTR),
     /// A signature and its length in bytes.
     Signature(CK_BYTE_PTR, CK_ULONG_PTR),
+    /// What a token says of itself.
+    Token(CK_TOKEN_INFO_PTR),
 }
 
 impl Answer {
@@ -44,21 +54,53 @@ impl Answer {
                     let kept = move_to_front(outputs(list, *count), |mechanism| mechanism != hidden);
                     mem::replace(&mut *count, kept) != kept
                 }
-                (Self::Attributes(template, count), Alteration::SetBool(wanted, value)) => {
+                (Self::Attributes(_, template, count), Alteration::SetBool(wanted, value)) => {
                     alter_each(outputs(template, count), *wanted, |attribute| set_bool(attribute, *value))
                 }
-                (Self::Attributes(template, count), Alteration::SetBytes(wanted, value)) => {
+                (Self::Attributes(_, template, count), Alteration::SetBytes(wanted, value)) => {
                     alter_each(outputs(template, count), *wanted, |attribute| set_bytes(attribute, value))
                 }
-                (Self::Attributes(template, count), Alteration::Drop(wanted)) => {
+                (Self::Attributes(_, template, count), Alteration::Drop(wanted)) => {
                     let changed = alter_each(outputs(template, count), *wanted, drop_value);
                     if changed && *rv == CKR_OK {
                         *rv = CKR_ATTRIBUTE_TYPE_INVALID;
                     }
                     changed
                 }
+                (Self::Attributes(_, template, count), Alteration::Reveal(wanted, value)) => {
+                    let changed =
+                        alter_each(outputs(template, count), *wanted, |attribute| reveal(attribute, value));
+                    if changed {
+                        *rv = CKR_OK;
+                    }
+                    changed
+                }
+                (Self::Wrapped(blob, length), Alteration::Wrapped(value)) => {
+                    *rv = CKR_OK;
+                    let room = mem::replace(&mut *length, value.len() as CK_ULONG);
+                    for (place, byte) in outputs(blob, room).iter_mut().zip(value) {
+                        *place = *byte;
+                    }
+                    true
+                }
+                (Self::Settings(object, template, count), Alteration::Weaken) => {
+                    pretence::remember(object, outputs(template, count));
+                    *rv = CKR_OK;
+                    true
+                }
+                (Self::Copy(object, template, count, copy), Alteration::Weaken) => {
+                    *copy = pretence::copy_of(object);
+                    pretence::remember(*copy, outputs(template, count));
+                    *rv = CKR_OK;
+                    true
+                }
                 (Self::Signature(signature, length), Alteration::FlipBit) => {
                     flip_bit(outputs(signature, *length))
+                }
+                (Self::Token(info), Alteration::NoClock) => {
+                    let had = (*info).flags & CKF_CLOCK_ON_TOKEN != 0;
+                    (*info).flags &= !CKF_CLOCK_ON_TOKEN;
+                    had
                 }
                 // The rule parser lets no other pair through.
                 _ => false,
@@ -66,10 +108,25 @@ impl Answer {
         }
     }
 
+    /// Keeps up earlier lies about the object.
+    ///
+    /// # Safety
+    /// The pointers are those of a call that has just returned `rv`.
+    pub unsafe fn keep_up(self, rv: &mut CK_RV) {
+        if let Self::Attributes(object, template, count) = self {
+            // SAFETY: the caller's own template.
+            unsafe { pretence::apply(object, outputs(template, count), rv) };
+        }
+    }
+
     /// Whether a call that returned `rv` has put an answer here.
     fn is_written(self, rv: CK_RV) -> bool {
         match self {
-            Self::Plain | Self::Count(..) | Self::Mechanisms(..) | Self::Signature(..) => rv == CKR_OK,
+            // These lies are told to whom the real module refuses.
+            Self::Settings(..) | Self::Copy(..) | Self::Wrapped(..) => true,
+            Self::Plain | Self::Count(..) | Self::Mechanisms(..) | Self::Signature(..) | Self::Token(..) => {
+                rv == CKR_OK
+            }
             // With these errors too the attributes that could be answered are (PKCS#11 v2.40 section 5.7).
             Self::Attributes(..) => matches!(
                 rv,
@@ -139,6 +196,17 @@ unsafe fn set_bytes(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> bool {
     changed
 }
 
+/// # Safety
+/// The caller has asked for the length before, and has room for so many bytes.
+unsafe fn reveal(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> bool {
+    if !attribute.pValue.is_null() {
+        // SAFETY: the caller's room, as promised above.
+        unsafe { slice::from_raw_parts_mut(attribute.pValue.cast::<u8>(), value.len()) }
+            .copy_from_slice(value);
+    }
+    mem::replace(&mut attribute.ulValueLen, value.len() as CK_ULONG) == CK_UNAVAILABLE_INFORMATION
+}
+
 fn drop_value(attribute: &mut CK_ATTRIBUTE) -> bool {
     mem::replace(&mut attribute.ulValueLen, CK_UNAVAILABLE_INFORMATION) != CK_UNAVAILABLE_INFORMATION
 }
@@ -158,7 +226,7 @@ mod tests {
     fn a_dropped_attribute_is_one_that_the_token_does_not_know() {
         let mut value = 1;
         let mut template = local_and_token(&mut value);
-        let answer = Answer::Attributes(template.as_mut_ptr(), 2);
+        let answer = Answer::Attributes(7, template.as_mut_ptr(), 2);
         let mut rv = CKR_OK;
         // SAFETY: the template is that of an answered call.
         assert!(unsafe { answer.alter(&Alteration::Drop(CKA_LOCAL), &mut rv) });
@@ -181,7 +249,7 @@ mod tests {
     fn bytes_take_the_place_of_a_value_of_their_length() {
         let mut value = 1;
         let mut template = local_and_token(&mut value);
-        let answer = Answer::Attributes(template.as_mut_ptr(), 2);
+        let answer = Answer::Attributes(7, template.as_mut_ptr(), 2);
         let mut rv = CKR_OK;
         // SAFETY: the template is that of an answered call.
         assert!(!unsafe { answer.alter(&Alteration::SetBytes(CKA_LOCAL, vec![7, 7]), &mut rv) });
@@ -194,7 +262,7 @@ mod tests {
     fn an_error_is_not_altered() {
         let mut value = 0;
         let mut template = local_and_token(&mut value);
-        let answer = Answer::Attributes(template.as_mut_ptr(), 2);
+        let answer = Answer::Attributes(7, template.as_mut_ptr(), 2);
         let mut rv = CKR_DEVICE_ERROR;
         // SAFETY: the template outlives the call.
         assert!(!unsafe { answer.alter(&Alteration::SetBool(CKA_LOCAL, true), &mut rv) });

@@ -22,7 +22,9 @@
 //!
 //! `<function>` is one of C_Initialize, C_Finalize, C_GetSlotList, C_GetTokenInfo, C_GetMechanismList,
 //! C_OpenSession, C_CloseSession, C_Login, C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal,
-//! C_GetAttributeValue, C_SetAttributeValue, C_DestroyObject, C_GenerateKeyPair, C_SignInit, C_Sign.
+//! C_GetAttributeValue, C_SetAttributeValue, C_CopyObject, C_CreateObject, C_DestroyObject,
+//! C_GenerateKeyPair, C_WrapKey,
+//! C_SignInit, C_Sign.
 //!
 //! `<when>` is `every` or `nth=<number>`, from 1. A rule counts the calls of its function from when its
 //! line was first seen: by this process, or, with a state file, by any process with that file, so that
@@ -43,7 +45,11 @@
 //! | `set-bool=<CKA>:<true or false>` | C_GetAttributeValue: this value for the attribute |
 //! | `set-bytes=<CKA>:<hexadecimal>` | C_GetAttributeValue: this value, where the attribute is as long |
 //! | `drop=<CKA>` | C_GetAttributeValue: the token does not know the attribute |
+//! | `reveal=<CKA>:<hexadecimal>` | C_GetAttributeValue: the private value comes out; only for callers that ask for the length first |
+//! | `wrapped=<hexadecimal>` | C_WrapKey: OK, with these bytes |
+//! | `weaken` | C_SetAttributeValue, C_CopyObject: OK, and the key, or a copy that is not there, is read with the attributes asked for |
 //! | `flip-bit` | C_Sign: OK, with a wrong signature |
+//! | `no-clock` | C_GetTokenInfo: without CKF_CLOCK_ON_TOKEN, so that nobody reads the time |
 //!
 //! Codes are names or hexadecimal numbers. Several rules may strike one call: first the `before` ones in
 //! the order of the file, then the others in that order; the first `return` ends the call. After a
@@ -65,6 +71,7 @@
 
 mod answer;
 mod names;
+mod pretence;
 mod rules;
 mod state;
 
@@ -191,7 +198,7 @@ wrappers! {
     fn C_Finalize(reserved: CK_VOID_PTR);
     fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, count: CK_ULONG_PTR)
         answers Answer::Count(count), unless slots.is_null();
-    fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR);
+    fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) answers Answer::Token(info);
     fn C_GetMechanismList(slot: CK_SLOT_ID, list: CK_MECHANISM_TYPE_PTR, count: CK_ULONG_PTR)
         answers Answer::Mechanisms(list, count), unless list.is_null();
     fn C_OpenSession(slot: CK_SLOT_ID, flags: CK_FLAGS, application: CK_VOID_PTR, notify: CK_NOTIFY,
@@ -203,14 +210,21 @@ wrappers! {
         count: CK_ULONG_PTR) answers Answer::Count(count);
     fn C_FindObjectsFinal(session: CK_SESSION_HANDLE);
     fn C_GetAttributeValue(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
-        attributes: CK_ULONG) answers Answer::Attributes(template, attributes);
+        attributes: CK_ULONG) answers Answer::Attributes(object, template, attributes);
     fn C_SetAttributeValue(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
-        attributes: CK_ULONG);
+        attributes: CK_ULONG) answers Answer::Settings(object, template, attributes);
+    fn C_CopyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
+        attributes: CK_ULONG, copy: CK_OBJECT_HANDLE_PTR)
+        answers Answer::Copy(object, template, attributes, copy);
+    fn C_CreateObject(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, attributes: CK_ULONG,
+        object: CK_OBJECT_HANDLE_PTR);
     fn C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE);
     fn C_GenerateKeyPair(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR,
         public_template: CK_ATTRIBUTE_PTR, public_attributes: CK_ULONG,
         private_template: CK_ATTRIBUTE_PTR, private_attributes: CK_ULONG,
         public_key: CK_OBJECT_HANDLE_PTR, private_key: CK_OBJECT_HANDLE_PTR);
+    fn C_WrapKey(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, wrapping: CK_OBJECT_HANDLE,
+        key: CK_OBJECT_HANDLE, blob: CK_BYTE_PTR, length: CK_ULONG_PTR) answers Answer::Wrapped(blob, length);
     fn C_SignInit(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE);
     fn C_Sign(session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_length: CK_ULONG, signature: CK_BYTE_PTR,
         signature_length: CK_ULONG_PTR)
@@ -252,6 +266,8 @@ fn with_faults(function: &str, answer: Answer, forward: impl FnOnce() -> CK_RV) 
             }
         }
     }
+    // SAFETY: as before.
+    unsafe { answer.keep_up(&mut rv) };
     rv
 }
 

@@ -78,8 +78,16 @@ pub enum Alteration {
     SetBytes(CK_ATTRIBUTE_TYPE, Vec<u8>),
     /// The attribute is not there.
     Drop(CK_ATTRIBUTE_TYPE),
+    /// The private value comes out.
+    Reveal(CK_ATTRIBUTE_TYPE, Vec<u8>),
+    /// The key comes out, as these bytes.
+    Wrapped(Vec<u8>),
+    /// The key, or a copy, has the attributes asked for from then on.
+    Weaken,
     /// One bit of the signature is wrong.
     FlipBit,
+    /// The token has no clock.
+    NoClock,
 }
 
 impl Alteration {
@@ -88,8 +96,13 @@ impl Alteration {
         match self {
             Self::None => &["C_GetSlotList", "C_FindObjects"],
             Self::Hide(_) => &["C_GetMechanismList"],
-            Self::SetBool(..) | Self::SetBytes(..) | Self::Drop(_) => &["C_GetAttributeValue"],
+            Self::SetBool(..) | Self::SetBytes(..) | Self::Drop(_) | Self::Reveal(..) => {
+                &["C_GetAttributeValue"]
+            }
+            Self::Wrapped(_) => &["C_WrapKey"],
+            Self::Weaken => &["C_SetAttributeValue", "C_CopyObject"],
             Self::FlipBit => &["C_Sign"],
+            Self::NoClock => &["C_GetTokenInfo"],
         }
     }
 }
@@ -181,12 +194,22 @@ fn action(word: &str) -> Result<Action, String> {
         ("set-bool", Some(setting)) => Alter(set_bool(setting)?),
         ("set-bytes", Some(setting)) => Alter(set_bytes(setting)?),
         ("drop", Some(attribute)) => Alter(Alteration::Drop(names::attribute(attribute)?)),
+        ("reveal", Some(setting)) => match set_bytes(setting)? {
+            Alteration::SetBytes(attribute, value) => Alter(Alteration::Reveal(attribute, value)),
+            other => Alter(other),
+        },
+        ("wrapped", Some(value)) => Alter(Alteration::Wrapped(
+            hexadecimal(value).ok_or_else(|| format!("hexadecimal expected, not `{value}`"))?,
+        )),
+        ("weaken", None) => Alter(Alteration::Weaken),
         ("flip-bit", None) => Alter(Alteration::FlipBit),
+        ("no-clock", None) => Alter(Alteration::NoClock),
         _ => {
             return Err(format!(
                 "`{word}` is not an action; actions are return-before=<CKR>, return-after=<CKR>, hang, \
                  hang-after, sleep-ms=<number>, kill-before, kill-after, none, hide=<CKM>, \
-                 set-bool=<CKA>:<true|false>, set-bytes=<CKA>:<hexadecimal>, drop=<CKA>, flip-bit"
+                 set-bool=<CKA>:<true|false>, set-bytes=<CKA>:<hexadecimal>, drop=<CKA>, \
+                 reveal=<CKA>:<hexadecimal>, wrapped=<hexadecimal>, weaken, flip-bit, no-clock"
             ));
         }
     })
@@ -206,9 +229,12 @@ fn set_bool(setting: &str) -> Result<Alteration, String> {
 fn set_bytes(setting: &str) -> Result<Alteration, String> {
     let expected = || format!("`<CKA>:<hexadecimal>` expected, not `{setting}`");
     let (attribute, value) = setting.split_once(':').ok_or_else(expected)?;
-    let digits = value.as_bytes().chunks(2).map(|two| u8::from_str_radix(str::from_utf8(two).ok()?, 16).ok());
-    let value = digits.collect::<Option<Vec<u8>>>().filter(|_| value.len().is_multiple_of(2));
-    Ok(Alteration::SetBytes(names::attribute(attribute)?, value.ok_or_else(expected)?))
+    Ok(Alteration::SetBytes(names::attribute(attribute)?, hexadecimal(value).ok_or_else(expected)?))
+}
+
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let bytes = digits.as_bytes().chunks(2).map(|two| u8::from_str_radix(str::from_utf8(two).ok()?, 16).ok());
+    bytes.collect::<Option<Vec<u8>>>().filter(|_| digits.len().is_multiple_of(2))
 }
 
 #[cfg(test)]
@@ -256,7 +282,11 @@ mod tests {
                     C_GetAttributeValue every set-bool=CKA_EXTRACTABLE:true\n\
                     C_GetAttributeValue every set-bytes=CKA_PUBLIC_EXPONENT:0000ff\n\
                     C_GetAttributeValue every drop=CKA_LOCAL\n\
-                    C_Sign every flip-bit\n";
+                    C_GetAttributeValue every reveal=CKA_VALUE:0aff\n\
+                    C_WrapKey every wrapped=0aff\n\
+                    C_CopyObject every weaken\n\
+                    C_Sign every flip-bit\n\
+                    C_GetTokenInfo every no-clock\n";
         assert_eq!(
             actions(text),
             [
@@ -272,7 +302,11 @@ mod tests {
                 Action::Alter(Alteration::SetBool(0x162, true)),
                 Action::Alter(Alteration::SetBytes(0x122, vec![0, 0, 0xff])),
                 Action::Alter(Alteration::Drop(0x163)),
+                Action::Alter(Alteration::Reveal(0x11, vec![0x0a, 0xff])),
+                Action::Alter(Alteration::Wrapped(vec![0x0a, 0xff])),
+                Action::Alter(Alteration::Weaken),
                 Action::Alter(Alteration::FlipBit),
+                Action::Alter(Alteration::NoClock),
             ]
         );
     }
@@ -294,6 +328,8 @@ mod tests {
             ("C_GetAttributeValue every set-bool=CKA_LOCAL:yes", "`<CKA>:true`"),
             ("C_GetAttributeValue every set-bytes=CKA_MODULUS:f", "`<CKA>:<hexadecimal>`"),
             ("C_GetAttributeValue every set-bytes=CKA_MODULUS:0g", "`<CKA>:<hexadecimal>`"),
+            ("C_WrapKey every wrapped=0", "hexadecimal"),
+            ("C_Sign every weaken", "alters the answer of C_SetAttributeValue or C_CopyObject"),
             ("C_Login every flip-bit", "alters the answer of C_Sign"),
         ] {
             let bad = parse(&format!("# one\nC_Login every hang\n{line}")).unwrap_err();

@@ -37,6 +37,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("delete", "/csrs/{handle}", This(Permission::CsrCancel)),
     ("get", "/csrs/{handle}/certificate", This(Permission::CertificateRead)),
     ("put", "/csrs/{handle}/certificate", This(Permission::CertificateMarry)),
+    ("post", "/csrs/{handle}/renew", This(Permission::CsrCreate)),
     ("post", "/csrs/{handle}/retire", This(Permission::CsrCancel)),
     ("get", "/keys", This(Permission::KeyRead)),
     ("get", "/keys/{handle}", This(Permission::KeyRead)),
@@ -50,6 +51,10 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/tenants", This(Permission::AccessRead)),
     ("post", "/tenants", This(Permission::AccessManage)),
     ("get", "/tokens", This(Permission::TokenRead)),
+    ("post", "/tokens/{name}/probe", This(Permission::TokenOperate)),
+    ("post", "/tokens/{name}/probe-override", This(Permission::TokenOperate)),
+    ("delete", "/tokens/{name}/probe-override", This(Permission::TokenOperate)),
+    ("post", "/tokens/{name}/reconcile", This(Permission::TokenOperate)),
     ("get", "/tokens/{name}/slots", This(Permission::TokenRead)),
 ];
 

@@ -88,6 +88,7 @@ impl Rig {
 
     pub fn spec(&self, label: &str) -> TokenSpec {
         TokenSpec {
+            init_args: None,
             name: "t".to_owned(),
             profile: Profile::shipped("softhsm2").unwrap(),
             module: Some(SOFTHSM2.into()),

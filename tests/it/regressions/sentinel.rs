@@ -68,7 +68,8 @@ fn assert_asked_rarely(rules: &str) {
     service.await_that("a sentinel was asked for", || asked() > 0);
     // A create waits 5 s for a token that is up and not ready.
     service.post("/csrs", &p256("waiting.example")).problem(503, "hsm.not-ready");
-    assert!(asked() <= 2, "asked {} times", asked());
+    // One round: a throw-away key of each type of key, and a sentinel.
+    assert!(asked() <= 4, "asked {} times", asked());
     assert_eq!(appliance.objects(), []);
 
     appliance.chaos_rules("");

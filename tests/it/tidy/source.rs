@@ -63,6 +63,11 @@ impl Source {
         macro_calls(self.tokens())
     }
 
+    /// The line of every use of a keyword or name; comments and texts have none.
+    pub fn uses_of(&self, word: &str) -> Vec<usize> {
+        uses_of(word, self.tokens())
+    }
+
     /// Every path in the code that ships: unit tests may do what they like.
     pub fn paths(&self) -> Vec<WrittenPath> {
         let mut paths = Vec::new();
@@ -174,6 +179,15 @@ fn macro_calls(tokens: TokenStream) -> Vec<(String, usize)> {
         TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
     });
     calls.chain(nested).collect()
+}
+
+fn uses_of(word: &str, tokens: TokenStream) -> Vec<usize> {
+    let of_token = |token: TokenTree| match token {
+        TokenTree::Ident(name) if name == word => vec![name.span().start().line],
+        TokenTree::Group(group) => uses_of(word, group.stream()),
+        TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
+    };
+    tokens.into_iter().flat_map(of_token).collect()
 }
 
 /// What git tracks; in a copy without a repository, what is there besides build output.

@@ -1,0 +1,3 @@
+//! What several fuzz targets need.
+
+pub mod key;
