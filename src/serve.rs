@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::app::audit::{AuditKey, KeyError};
 use crate::app::tokens::TokenRules;
 use crate::app::{App, SystemClock};
 use crate::auth::{self, Authenticator};
@@ -42,6 +43,10 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let _lock = lock(&config.lock_file())?;
 
     let store = open_store(&config.database())?;
+    let audit_key = AuditKey::open(&config.audit_key_file())?;
+    if let Some(broken) = store.audit_damage() {
+        tracing::error!(%broken, "the audit log is damaged: changes are refused until `strongroom audit verify`");
+    }
     let clock = Arc::new(SystemClock);
     if config.use_api_key_file {
         auth::file::register(&store, &config.api_key_file(), clock.as_ref()).await?;
@@ -68,7 +73,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
     let rules = config.tokens.iter().map(|(name, token)| (name.clone(), rules_of(token))).collect();
-    let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone(), rules);
+    let app = App::new(store.clone(), audit_key, hsm.clone(), clock, config.default_token.clone(), rules);
     app.watch_tokens();
 
     let (router, _) =
@@ -85,11 +90,16 @@ pub async fn run(config: Config) -> Result<(), Error> {
     stop_on_signal(stop, Arc::clone(&manager), &mut background).map_err(Error::Signals)?;
     let reloading = Arc::clone(&manager);
     background.spawn(async move { reload::run(hangups, tls, &reloading).await });
-    background.spawn(async move { manager.attend(&app, &store).await });
+    let attended = app.clone();
+    background.spawn(async move { manager.attend(&attended, &store).await });
     background.spawn(note_uses(authenticator.clone()));
+    background.spawn(record_refusals(app.clone()));
     listen::serve(Listeners { tcp, tls: tls_listener, unix }, router, stopped).await;
     background.shutdown().await;
     authenticator.note_uses().await?;
+    if let Err(error) = app.record_repeated_refusals(true).await {
+        tracing::warn!(%error, "the last refusals are not on record");
+    }
     let _ = std::fs::remove_file(config.socket());
     hsm.shutdown().await;
     tracing::info!("stopped");
@@ -104,6 +114,18 @@ async fn note_uses(authenticator: Authenticator) {
         tokio::time::sleep(NOTING).await;
         if let Err(error) = authenticator.note_uses().await {
             tracing::warn!(%error, "the last use of some credentials was not noted");
+        }
+    }
+}
+
+/// Between two looks for refusals whose repetitions go on record.
+const RECORDING: Duration = Duration::from_secs(10);
+
+async fn record_refusals(app: App) {
+    loop {
+        tokio::time::sleep(RECORDING).await;
+        if let Err(error) = app.record_repeated_refusals(false).await {
+            tracing::warn!(%error, "repeated refusals are not on record yet");
         }
     }
 }
@@ -245,6 +267,9 @@ pub enum Error {
     /// The index.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The key of the audit log's pseudonyms.
+    #[error(transparent)]
+    AuditKey(#[from] KeyError),
     /// Credentials.
     #[error(transparent)]
     Auth(#[from] auth::Error),

@@ -4,6 +4,7 @@
 //! here; the server turns them into domain types and tells which field is wrong.
 
 mod access;
+mod audit;
 mod extensions;
 mod probe;
 mod secret;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 pub use access::*;
+pub use audit::*;
 pub use extensions::{
     BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
     SubjectKeyIdentifier,

@@ -22,6 +22,8 @@ pub struct Caller {
     pub tenant: TenantId,
     /// From where, such as `tcp 127.0.0.1:5000` or `unix uid 1000`: for the audit.
     pub origin: String,
+    /// Id of his HTTP request: for the audit.
+    pub request_id: String,
     /// What he was granted.
     pub grants: Arc<Grants>,
 }
@@ -34,7 +36,12 @@ impl Caller {
 
     /// How the audit names him.
     pub fn actor(&self) -> Actor {
-        Actor::Principal { handle: self.principal, from: self.origin.clone() }
+        Actor::Principal {
+            handle: self.principal,
+            from: self.origin.clone(),
+            tenant: Some(self.tenant),
+            request: self.request_id.clone(),
+        }
     }
 
     /// Whether the keys that belong to no tenant are shown to him.

@@ -181,6 +181,7 @@ impl From<store::Error> for Error {
         let (kind, code) = match error.kind() {
             Store::Unavailable => (Kind::Unavailable, "store.unavailable"),
             Store::Busy => (Kind::Unavailable, "store.busy"),
+            Store::AuditDamaged => (Kind::Unavailable, "audit.damaged"),
             Store::Conflict(_) => (Kind::Conflict, "store.duplicate"),
             Store::NewerSchema | Store::NotOurs | Store::Permissions | Store::Corrupt | Store::Bug => {
                 (Kind::Bug, "store.broken")

@@ -1,6 +1,7 @@
 //! The use cases: the only place where the domain, the token and the index meet.
 //!
 //! - [`access`]: principals, their credentials and grants, tenants
+//! - [`audit`]: the audit log: read, checked, started anew; refusals
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`idempotency`]: a create that is sent twice makes one key
 //! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
@@ -12,6 +13,7 @@
 //! It knows nothing of HTTP or the command line.
 
 pub mod access;
+pub mod audit;
 mod caller;
 pub mod certificate_objects;
 mod error;
@@ -41,7 +43,8 @@ use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
-pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter};
+pub use crate::store::{Answer, AuditFilter, Certificate, Order, Page, RequestFilter};
+use audit::{AuditKey, Refusals};
 use idempotency::InFlight;
 use produce::Drivers;
 use tokens::TokenRules;
@@ -53,6 +56,8 @@ pub struct App(Arc<Parts>);
 
 struct Parts {
     store: Store,
+    audit_key: AuditKey,
+    refusals: Refusals,
     hsm: Hsm,
     clock: Arc<dyn Clock>,
     /// Token used when a request names none.
@@ -74,6 +79,7 @@ impl App {
     /// Does nothing until asked; [`App::watch_tokens`] starts the sentinel and the reconciler.
     pub fn new(
         store: Store,
+        audit_key: AuditKey,
         hsm: Hsm,
         clock: Arc<dyn Clock>,
         default_token: Option<String>,
@@ -83,6 +89,8 @@ impl App {
             hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
         Self(Arc::new(Parts {
             store,
+            audit_key,
+            refusals: Refusals::default(),
             hsm,
             clock,
             default_token,

@@ -1,6 +1,7 @@
 //! What can be written on the command line: data, nothing else.
 
 mod access;
+mod audit;
 mod extensions;
 mod template;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenant};
+pub use audit::{Audit, ShowAudit, VerifyAudit};
 pub use extensions::Extensions;
 pub use template::{Template, TryTemplate};
 
@@ -75,6 +77,9 @@ pub enum Command {
     /// Keep the things of several owners apart.
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Look at the audit log, check it, and take it elsewhere.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Check issuing templates and see what a request would get.
     #[command(subcommand)]
     Template(Template),

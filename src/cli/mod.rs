@@ -31,6 +31,7 @@ pub fn run() -> ExitCode {
         Command::ApiKey(key) => command::credential::run_api_key(&args.target, key, &report),
         Command::Credential(credential) => command::credential::run(&args.target, credential, &report),
         Command::Tenant(tenant) => command::tenant::run(&args.target, tenant, &report),
+        Command::Audit(audit) => command::audit::run(&args.target, audit, &report),
         Command::Template(template) => command::template::run(template, &report),
     };
     match outcome {

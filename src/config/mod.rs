@@ -100,6 +100,11 @@ impl Config {
         self.data_dir.join("api-key")
     }
 
+    /// The key under which the audit log's personal values are HMACed, mode 0600.
+    pub fn audit_key_file(&self) -> PathBuf {
+        self.data_dir.join("audit-key")
+    }
+
     /// The SQLite index.
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("strongroom.db")

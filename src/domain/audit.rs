@@ -1,15 +1,31 @@
 //! The audit record and its hash chain.
 //!
-//! A record is written in the transaction that makes the change it tells of. Each record carries
-//! the hash of the one before it, so that an edit, an insertion or a removal in the middle breaks
-//! the chain from there on. A cut at the end is only seen by somebody who kept a later hash.
+//! A record is written in the transaction that makes the change it tells of, or after a refusal. Each
+//! record carries the hash of the one before it, so that an edit, an insertion or a removal in the
+//! middle breaks the chain from there on. A cut at the end is only seen by somebody who kept a later
+//! hash: a [`Checkpoint`].
+
+mod checkpoint;
+mod verify;
 
 use sha2::{Digest, Sha256};
 
+use super::access::TenantId;
 use super::clock::Timestamp;
+use super::id::Handle;
+use super::named::named;
 
-/// The hash that stands before the first record.
+pub use checkpoint::Checkpoint;
+pub use verify::{Broken, Damage, Verdict, Verifier, verify_chain};
+
+/// The hash that stands before the first record of a chain.
 pub const GENESIS: [u8; 32] = [0; 32];
+
+/// The action of the record with which somebody starts the chain anew behind a damaged one.
+pub const RESTARTED: &str = "audit.chain-restarted";
+
+/// The version that new records have.
+const VERSION: i64 = 2;
 
 /// What happened, before it has a place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,22 +34,58 @@ pub struct Event {
     pub action: &'static str,
     /// The handle or name of what it was done to.
     pub subject: String,
-    /// More about it, as a JSON object; never a secret.
+    /// More about it, as a JSON object; never a secret. A text `reason` is a person's comment or a
+    /// failure's cause: it becomes the record's reason.
     pub detail: serde_json::Value,
 }
 
-/// Who did it.
+/// What was asked for and not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Method and route: `DELETE /strongroom/v1/keys/{handle}`.
+    pub action: String,
+    /// What the route names; empty when it names nothing, or nobody known asked.
+    pub subject: String,
+    /// The error's code, and its message where that repeats nothing of what the client sent.
+    pub reason: String,
+    /// More about it, as a JSON object.
+    pub detail: serde_json::Value,
+}
+
+/// Whether it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was.
+    Done,
+    /// It was not.
+    Refused,
+}
+
+named!(Outcome { Done = "done", Refused = "refused" });
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// An authenticated principal.
     Principal {
         /// By handle.
-        handle: super::id::Handle,
-        /// Where he calls from, such as `unix uid 1000`: becomes `from` in the record's detail.
+        handle: Handle,
+        /// Where he calls from, such as `unix uid 1000`.
         from: String,
+        /// For whom he works.
+        tenant: Option<TenantId>,
+        /// Id of his HTTP request.
+        request: String,
     },
     /// A user of the machine, over the Unix socket, before there is a principal.
     Uid(u32),
+    /// Whoever showed no known credential.
+    Unknown {
+        /// Where he calls from.
+        from: String,
+        /// Id of his HTTP request.
+        request: String,
+    },
     /// strongroom itself: reconciliation, the sentinel, start-up.
     System,
 }
@@ -43,171 +95,180 @@ impl std::fmt::Display for Actor {
         match self {
             Self::Principal { handle, .. } => write!(f, "principal:{handle}"),
             Self::Uid(uid) => write!(f, "uid:{uid}"),
+            Self::Unknown { .. } => f.write_str("unknown"),
             Self::System => f.write_str("system"),
         }
     }
 }
 
-/// A record in its place in the chain, with the texts exactly as they were hashed.
+/// Names as they are at the time of a record; empty where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The principal's.
+    pub principal: String,
+    /// The tenant's.
+    pub tenant: String,
+}
+
+/// A record in its place in the chain, with the texts exactly as they were hashed; a text that does
+/// not apply is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Place in the chain: 1, 2, 3 ... without a gap.
     pub seq: u64,
     /// When.
     pub at: Timestamp,
-    /// Who, as text.
+    /// Which fields there are and how they are hashed: 1 or 2.
+    pub version: i64,
+    /// Who: `principal:<handle>`, `uid:<number>`, `unknown` or `system`.
     pub actor: String,
+    /// The principal's name at that time; since version 2.
+    pub name: String,
+    /// From where: `tcp 192.0.2.1:5000`, `tls ...`, `unix uid 1000`; since version 2.
+    pub origin: String,
+    /// The name of the tenant for which it was done; since version 2.
+    pub tenant: String,
     /// What.
     pub action: String,
+    /// `done` or `refused`; since version 2.
+    pub outcome: String,
     /// To what.
     pub subject: String,
+    /// Why: the code and message of a refusal, the comment of a person; since version 2.
+    pub reason: String,
+    /// Id of the HTTP request; since version 2.
+    pub request_id: String,
     /// More, as JSON text.
     pub detail: String,
-    /// Hash of the record before it; [`GENESIS`] for the first.
+    /// Hash of the record before it; [`GENESIS`] for the first of a chain.
     pub previous: [u8; 32],
     /// Hash of this record.
     pub hash: [u8; 32],
 }
 
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its own number.
+    pub seq: u64,
+    /// Hash of the record before it.
+    pub previous: [u8; 32],
+    /// When.
+    pub at: Timestamp,
+}
+
 impl Record {
-    /// The record that follows `previous` in the chain.
-    pub fn following(seq: u64, previous: [u8; 32], at: Timestamp, actor: &Actor, event: &Event) -> Self {
+    /// The record of something that was done.
+    pub fn done(place: Place, actor: &Actor, names: Names, event: &Event) -> Self {
         let mut detail = event.detail.clone();
-        if let (Actor::Principal { from, .. }, Some(fields)) = (actor, detail.as_object_mut()) {
-            fields.insert("from".to_owned(), from.as_str().into());
-        }
-        let mut record = Self {
-            seq,
-            at,
-            actor: actor.to_string(),
-            action: event.action.to_owned(),
-            subject: event.subject.clone(),
-            detail: detail.to_string(),
-            previous,
-            hash: [0; 32],
+        let reason = detail.as_object_mut().and_then(|fields| match fields.get("reason") {
+            Some(serde_json::Value::String(_)) => fields.remove("reason"),
+            _ => None,
+        });
+        Self::new(place, actor, names, |record| {
+            record.action = event.action.to_owned();
+            record.outcome = Outcome::Done.to_string();
+            record.subject.clone_from(&event.subject);
+            record.reason = reason.as_ref().and_then(|reason| reason.as_str()).unwrap_or_default().to_owned();
+            record.detail = detail.to_string();
+        })
+    }
+
+    /// The record of something that was refused.
+    pub fn refused(place: Place, actor: &Actor, names: Names, refusal: &Refusal) -> Self {
+        Self::new(place, actor, names, |record| {
+            record.action.clone_from(&refusal.action);
+            record.outcome = Outcome::Refused.to_string();
+            record.subject.clone_from(&refusal.subject);
+            record.reason.clone_from(&refusal.reason);
+            record.detail = refusal.detail.to_string();
+        })
+    }
+
+    fn new(place: Place, actor: &Actor, names: Names, fill: impl FnOnce(&mut Self)) -> Self {
+        let (origin, request_id) = match actor {
+            Actor::Principal { from, request, .. } | Actor::Unknown { from, request } => {
+                (from.clone(), request.clone())
+            }
+            Actor::Uid(uid) => (format!("unix uid {uid}"), String::new()),
+            Actor::System => (String::new(), String::new()),
         };
-        record.hash = record.computed_hash();
+        let mut record = Self {
+            seq: place.seq,
+            at: place.at,
+            version: VERSION,
+            actor: actor.to_string(),
+            name: names.principal,
+            origin,
+            tenant: names.tenant,
+            action: String::new(),
+            outcome: String::new(),
+            subject: String::new(),
+            reason: String::new(),
+            request_id,
+            detail: String::new(),
+            previous: place.previous,
+            hash: GENESIS,
+        };
+        fill(&mut record);
+        record.hash = record.computed_hash().unwrap_or(GENESIS);
         record
     }
 
-    /// SHA-256 over `strongroom audit v1`, the previous hash, seq and time (8 bytes each, big
-    /// endian), then actor, action, subject and detail, each behind its length in bytes (8 bytes,
-    /// big endian). Lengths keep two different records from having the same bytes.
-    pub fn computed_hash(&self) -> [u8; 32] {
+    /// SHA-256 over `strongroom audit v2`, the previous hash, seq and time (8 bytes each, big endian),
+    /// then actor, name, origin, tenant, action, outcome, subject, reason, request id and detail, each
+    /// behind its length in bytes (8 bytes, big endian). Lengths keep two different records from having
+    /// the same bytes. Version 1 says so in the first text, and has actor, action, subject and detail
+    /// alone. `None` for what is no record of its version.
+    pub fn computed_hash(&self) -> Option<[u8; 32]> {
+        let since_2 = [&self.name, &self.origin, &self.tenant, &self.reason, &self.request_id];
+        match self.version {
+            1 if self.outcome == Outcome::Done.as_str() && since_2.iter().all(|text| text.is_empty()) => {
+                let texts = [&self.actor, &self.action, &self.subject, &self.detail];
+                Some(self.hash_of(b"strongroom audit v1", &texts))
+            }
+            2 => {
+                let texts = [
+                    &self.actor,
+                    &self.name,
+                    &self.origin,
+                    &self.tenant,
+                    &self.action,
+                    &self.outcome,
+                    &self.subject,
+                    &self.reason,
+                    &self.request_id,
+                    &self.detail,
+                ];
+                Some(self.hash_of(b"strongroom audit v2", &texts))
+            }
+            _ => None,
+        }
+    }
+
+    fn hash_of(&self, version: &[u8], texts: &[&String]) -> [u8; 32] {
         let mut hash = Sha256::new();
-        hash.update(b"strongroom audit v1");
+        hash.update(version);
         hash.update(self.previous);
         hash.update(self.seq.to_be_bytes());
         hash.update(self.at.as_millis().to_be_bytes());
-        for text in [&self.actor, &self.action, &self.subject, &self.detail] {
+        for text in texts {
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text.as_bytes());
         }
         hash.finalize().into()
     }
-}
 
-/// Where and how a chain is broken.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("audit record {seq}: {what}")]
-pub struct Broken {
-    /// The place where the record stands, or should stand.
-    pub seq: u64,
-    /// What is wrong with it.
-    pub what: &'static str,
-}
-
-/// Checks a chain from its first record on; answers the last hash.
-///
-/// # Errors
-/// The first record that is missing, out of place or changed.
-pub fn verify_chain(records: impl IntoIterator<Item = Record>) -> Result<[u8; 32], Broken> {
-    let mut previous = GENESIS;
-    for (seq, record) in (1..).zip(records) {
-        let broken = |what| Err(Broken { seq, what });
-        if record.seq != seq {
-            return broken("a record is missing or out of place");
-        }
-        if record.previous != previous {
-            return broken("does not follow the record before it");
-        }
-        if record.hash != record.computed_hash() {
-            return broken("was changed after it was written");
-        }
-        previous = record.hash;
+    /// Whether it was changed after it was written.
+    pub fn is_whole(&self) -> bool {
+        self.computed_hash() == Some(self.hash)
     }
-    Ok(previous)
+
+    /// Whether it starts the chain anew behind a damaged one.
+    pub fn restarts(&self) -> bool {
+        self.action == RESTARTED && self.previous == GENESIS && self.is_whole()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chain(length: u64) -> Vec<Record> {
-        let mut records: Vec<Record> = Vec::new();
-        for seq in 1..=length {
-            let previous = records.last().map_or(GENESIS, |record| record.hash);
-            let event = Event {
-                action: "key.destroyed",
-                subject: format!("key {seq}"),
-                detail: serde_json::json!({ "n": seq }),
-            };
-            let at = Timestamp::from_millis(seq as i64);
-            records.push(Record::following(seq, previous, at, &Actor::System, &event));
-        }
-        records
-    }
-
-    #[test]
-    fn an_untouched_chain_holds() {
-        let records = chain(20);
-        assert_eq!(verify_chain(records.clone()).unwrap(), records[19].hash);
-    }
-
-    #[test]
-    fn every_edit_drop_swap_and_insertion_is_found() {
-        for at in 0..19 {
-            let mut edited = chain(20);
-            edited[at].detail.push(' ');
-            assert_eq!(verify_chain(edited).unwrap_err().seq, at as u64 + 1);
-
-            let mut rehashed = chain(20);
-            rehashed[at].subject = "another".into();
-            rehashed[at].hash = rehashed[at].computed_hash();
-            assert_eq!(verify_chain(rehashed).unwrap_err().seq, at as u64 + 2);
-
-            let mut dropped = chain(20);
-            dropped.remove(at);
-            assert_eq!(verify_chain(dropped).unwrap_err().seq, at as u64 + 1);
-
-            let mut swapped = chain(20);
-            swapped.swap(at, at + 1);
-            assert_eq!(verify_chain(swapped).unwrap_err().seq, at as u64 + 1);
-        }
-    }
-
-    #[test]
-    fn a_record_says_where_the_principal_called_from() {
-        let handle = super::super::id::Handle::new(Timestamp::from_millis(1), [1; 10]);
-        let actor = Actor::Principal { handle, from: "unix uid 1000".into() };
-        let event = Event {
-            action: "key.destroyed",
-            subject: "key".into(),
-            detail: serde_json::json!({ "was": "present" }),
-        };
-        let record = Record::following(1, GENESIS, Timestamp::from_millis(1), &actor, &event);
-        assert_eq!(record.actor, format!("principal:{handle}"));
-        assert_eq!(record.detail, r#"{"from":"unix uid 1000","was":"present"}"#);
-    }
-
-    #[test]
-    fn moving_a_byte_between_fields_changes_the_hash() {
-        let mut record = chain(1).remove(0);
-        record.actor = "ab".into();
-        record.action = "c".into();
-        let one = record.computed_hash();
-        record.actor = "a".into();
-        record.action = "bc".into();
-        assert_ne!(one, record.computed_hash());
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@
 //! - [`permit`]: authorised before the body is read
 //! - [`uninterrupted`]: what a client who hangs up does not interrupt
 //! - [`error`]: the only table from kinds to statuses
+//! - [`refusals`]: what is refused goes on record
 //! - [`rest`]: the native API
 //! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential
 
@@ -16,6 +17,7 @@ pub mod listen;
 mod ops;
 pub mod peer;
 pub mod permit;
+mod refusals;
 mod request_id;
 pub mod rest;
 pub mod tls;
@@ -47,6 +49,8 @@ pub struct Context {
 
 /// Every route, and the OpenAPI document of the native ones.
 pub fn router(context: Context) -> (Router, OpenApi) {
+    let app = context.app.clone();
     let (router, document) = rest::router(context);
+    let router = router.layer(axum::middleware::from_fn_with_state(app, refusals::layer));
     (router.layer(axum::middleware::from_fn(request_id::layer)), document)
 }

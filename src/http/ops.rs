@@ -1,6 +1,6 @@
 //! `/livez`: the process runs. `/readyz`: every token's sentinel signed and its journal is
 //! reconciled. Both without a credential, for load balancers and service managers; neither tells
-//! more than they need: how many tokens are how far, not which.
+//! more than they need: how many tokens are how far, not which, and whether the audit log is damaged.
 
 use std::collections::BTreeMap;
 
@@ -25,13 +25,19 @@ async fn livez() -> &'static str {
 
 async fn readyz(State(context): State<Context>) -> Response {
     let (ready, tokens) = context.app.readiness();
+    let damaged = context.app.audit_damage().is_some();
+    let ready = ready && !damaged;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut counts: BTreeMap<_, usize> = BTreeMap::new();
     for (name, health) in &tokens {
         let token = context.app.configured_token(name);
         *counts.entry(waits_for(token.as_ref(), health)).or_default() += 1;
     }
-    (status, Json(json!({ "ready": ready, "tokens": counts }))).into_response()
+    let mut document = json!({ "ready": ready, "tokens": counts });
+    if damaged {
+        document["audit"] = json!("damaged");
+    }
+    (status, Json(document)).into_response()
 }
 
 fn waits_for(token: Option<&Token>, health: &TokenHealth) -> &'static str {

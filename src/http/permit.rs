@@ -16,10 +16,13 @@ use zeroize::Zeroizing;
 
 use super::error::Failure;
 use super::peer::Peer;
+use super::refusals::FoundOut;
+use super::request_id::RequestId;
 use super::{BODY_LIMIT, Context};
 use crate::app::Caller;
 use crate::auth::{Identity, Presented};
 use crate::domain::access::{Permission, Scope, TenantId};
+use crate::domain::audit::Actor;
 use crate::domain::invalid::Invalid;
 
 /// A body must have arrived after so long: a client that trickles holds a connection, not a handler.
@@ -64,6 +67,8 @@ pub mod needs {
         TokenOperate = Some(Permission::TokenOperate),
         AccessRead = Some(Permission::AccessRead),
         AccessManage = Some(Permission::AccessManage),
+        AuditRead = Some(Permission::AuditRead),
+        SystemOperate = Some(Permission::SystemOperate),
     }
 }
 
@@ -109,7 +114,10 @@ impl FromRequestParts<Context> for LocalUser {
 
     async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Failure> {
         match parts.extensions.get::<Peer>() {
-            Some(Peer::Unix { uid, .. }) => Ok(Self { uid: *uid }),
+            Some(Peer::Unix { uid, .. }) => {
+                found_out(parts, Actor::Uid(*uid));
+                Ok(Self { uid: *uid })
+            }
             _ => Err(Failure::unauthenticated()),
         }
     }
@@ -123,6 +131,15 @@ async fn authorised(
     let peer = parts.extensions.get::<Peer>();
     let version = context.app.access_version();
     let identity = identified(parts, context, peer, version).await?;
+    let origin = peer.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let actor = |tenant| Actor::Principal {
+        handle: identity.principal,
+        from: origin.clone(),
+        tenant,
+        request: request_id.clone(),
+    };
+    found_out(parts, actor(None));
     context.limits.request(identity.principal).map_err(|wait| {
         Failure::too_many("limit.requests", "this principal sends too many requests; slow down", wait)
     })?;
@@ -134,6 +151,7 @@ async fn authorised(
         Some(name) => context.authenticator.tenant(version, name).await?.filter(|id| grants.reach(*id)),
         None => grants.usual_tenant(),
     };
+    found_out(parts, actor(tenant));
     match (permission, tenant) {
         (None, _) => {}
         (Some(permission), Some(tenant)) if grants.allow(permission, tenant) => {}
@@ -151,9 +169,17 @@ async fn authorised(
         principal: identity.principal,
         credential: identity.credential,
         tenant: tenant.unwrap_or(TenantId::DEFAULT),
-        origin: peer.map_or_else(|| "unknown".to_owned(), ToString::to_string),
+        origin,
+        request_id,
         grants: identity.grants,
     })
+}
+
+/// Tells who it is to whoever puts refusals on record.
+fn found_out(parts: &Parts, actor: Actor) {
+    if let Some(found) = parts.extensions.get::<FoundOut>() {
+        found.is(actor);
+    }
 }
 
 /// Who it is: by the Authorization header, else by the connection.

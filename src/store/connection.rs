@@ -15,8 +15,9 @@ use super::migrations;
 /// (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
 
-/// How long to wait for another process (a backup, the CLI) before the answer is `Busy`.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for another process (a backup, the CLI) before the answer is `Busy`: clients wait
+/// with it.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Page caches in KiB. Small: the kernel caches the file as well, and the service has 40 MiB in all.
 const WRITER_CACHE_KIB: i32 = 2048;
@@ -249,7 +250,7 @@ mod tests {
             assert_eq!(mode, "wal");
             assert_eq!(pragma(connection, "foreign_keys"), 1);
             assert_eq!(pragma(connection, "trusted_schema"), 0);
-            assert_eq!(pragma(connection, "busy_timeout"), 5000);
+            assert_eq!(pragma(connection, "busy_timeout"), 2000);
         }
         let refused = reader.execute("DELETE FROM principals", []).unwrap_err();
         assert_eq!(Error::from(refused).kind(), Kind::Permissions);

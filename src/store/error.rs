@@ -33,6 +33,8 @@ pub enum Kind {
     Permissions,
     /// The database is damaged, or a row in it does not say what it must.
     Corrupt,
+    /// The audit log is damaged, so that nothing is added to it.
+    AuditDamaged,
     /// Something that exists once was about to exist twice.
     Conflict(Unique),
     /// strongroom made a mistake.
@@ -150,7 +152,7 @@ impl From<rusqlite::Error> for Error {
             Kind::NewerSchema => "the index was written by a later strongroom: use that one".into(),
             Kind::NotOurs => "the file is not an index of strongroom: check the configured path".into(),
             Kind::Permissions => "the index may not be written: check the owner and mode of its files".into(),
-            Kind::Corrupt => "the index is damaged: restore a backup".into(),
+            Kind::Corrupt | Kind::AuditDamaged => "the index is damaged: restore a backup".into(),
             Kind::Conflict(unique) => format!("{unique} is already in the index"),
             Kind::Bug => "the index refused a statement: this is a bug of strongroom, report it".into(),
         };

@@ -13,6 +13,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::domain::audit::Broken;
 use crate::domain::id::InstallationId;
 
 mod attempts;
@@ -44,6 +45,7 @@ mod view;
 mod writer;
 
 pub use attempts::{Attempt, Closed, Outcome};
+pub use audit::AuditFilter;
 pub use certificate_objects::{CertificateBrief, CertificateIntent};
 pub use certificates::Certificate;
 pub use credentials::Credential;
@@ -70,6 +72,7 @@ pub struct Store(Arc<Open>);
 struct Open {
     installation: InstallationId,
     instance_key: [u8; 32],
+    audit_damage: audit::KnownDamage,
     // Dropped in this order: the last connection to close is one that can clear the log away.
     readers: Queue<View>,
     writer: Queue<Tx>,
@@ -92,11 +95,15 @@ impl Store {
         let readers = (0..READERS)
             .map(|_| connection::open_reader(path).map(View::new))
             .collect::<Result<Vec<_>, _>>()?;
+        let tx = Tx::new(connection);
+        let audit_damage = tx.known_damage.clone();
+        audit_damage.set(tx.audit_damage_at_end()?);
         Ok(Self(Arc::new(Open {
             installation: meta.installation,
             instance_key: meta.instance_key,
+            audit_damage,
             readers: Queue::start("index-reader", readers, reader::serve)?,
-            writer: Queue::start("index-writer", vec![Tx::new(connection)], writer::serve)?,
+            writer: Queue::start("index-writer", vec![tx], writer::serve)?,
         })))
     }
 
@@ -108,6 +115,17 @@ impl Store {
     /// The HMAC key for idempotency bodies.
     pub fn instance_key(&self) -> &[u8; 32] {
         &self.0.instance_key
+    }
+
+    /// What is known to be wrong with the audit log: found when it was opened, or since.
+    pub fn audit_damage(&self) -> Option<Broken> {
+        self.0.audit_damage.get()
+    }
+
+    /// Says what was found to be wrong with the audit log, or that it was started anew. From then on
+    /// nothing is added to it, or all again.
+    pub fn set_audit_damage(&self, damage: Option<Broken>) {
+        self.0.audit_damage.set(damage);
     }
 
     /// Runs `work` in a transaction. When this answers `Ok`, its changes are on the disk; when it

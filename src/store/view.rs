@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
-use super::audit::ChainHead;
+use super::audit::{ChainHead, KnownDamage};
 use super::error::{Error, Kind};
 
 /// A consistent state of the index, to read.
@@ -51,11 +51,16 @@ pub struct Tx {
     view: View,
     /// The end of the audit chain as this transaction sees it; `None` when it has to be read.
     pub(super) chain_head: Cell<Option<ChainHead>>,
+    pub(super) known_damage: KnownDamage,
 }
 
 impl Tx {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { view: View::new(connection), chain_head: Cell::new(None) }
+        Self {
+            view: View::new(connection),
+            chain_head: Cell::new(None),
+            known_damage: KnownDamage::default(),
+        }
     }
 
     /// Runs a statement; answers how many rows it changed.

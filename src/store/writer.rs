@@ -27,7 +27,10 @@ fn commit(tx: &Tx, first: Work<Tx>, queue: &Receiver<Work<Tx>>, batch: &mut Vec<
     let transaction = match Transaction::new_unchecked(tx.connection(), TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         Err(error) => {
-            first.refuse(error.into());
+            let error = Error::from(error);
+            first.refuse(error.clone());
+            // Those behind it have waited as long, and would wait as long again, one after the other.
+            queue.try_iter().for_each(|work| work.refuse(error.clone()));
             return Ok(());
         }
     };

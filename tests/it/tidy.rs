@@ -40,6 +40,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("cli::command::slot", &["api", "cli", "config", "hsm", "serve"]),
     // Reads the files of the HTTPS listener as the start does, and the clock for their warning.
     ("cli::command::check_config", &["app", "cli", "config", "domain::clock", "serve"]),
+    // Checks an export without the service, by the same function.
+    ("cli::command::audit", &["api", "cli", "domain::audit", "domain::clock"]),
     // Offline: what a request would get is the domain's pure function, asked of no service.
     ("cli::command::template", &["api", "cli", "config", "domain"]),
     // Probes a token the same way, and shows what it found as the service does.

@@ -43,6 +43,7 @@ impl App {
             updated_at: now,
         };
         let caller = caller.clone();
+        let intended = self.intent_event(&request)?;
         self.0
             .store
             .write(move |tx| {
@@ -50,7 +51,7 @@ impl App {
                 let key = caller.key(tx, key.handle)?;
                 must_be_present(&key)?;
                 let actor = caller.actor();
-                tx.append_audit(&actor, now, &request.intent_event())?;
+                tx.append_audit(&actor, now, &intended)?;
                 let (request, generated) = request.apply(Command::Generated { key: key.handle }, now)?;
                 tx.append_audit(&actor, now, &generated)?;
                 let (request, pending) = request.apply(Command::Signed { csr: signed }, now)?;

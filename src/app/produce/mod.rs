@@ -207,6 +207,7 @@ impl App {
         idempotency: Option<IdempotencyKey>,
     ) -> Result<(), Error> {
         super::failpoint::reached("intent-before");
+        let intended = self.intent_event(request)?;
         let (request, attempt) = (request.clone(), attempt.clone());
         let capacity = self.rules(&request.token).capacity;
         let recorded: Result<(), Error> = self
@@ -218,7 +219,7 @@ impl App {
                 }
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tx.open_attempt(&attempt)?;
-                tx.append_audit(&actor, request.created_at, &request.intent_event())?;
+                tx.append_audit(&actor, request.created_at, &intended)?;
                 Ok(())
             })
             .await;

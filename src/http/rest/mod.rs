@@ -2,6 +2,7 @@
 //! what they mean is in `app`.
 
 mod accept;
+mod audit;
 mod certificates;
 mod convert;
 mod create;
@@ -65,6 +66,10 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(principals::bootstrap))
         .routes(routes!(credentials::create, credentials::list))
         .routes(routes!(credentials::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
+        .routes(routes!(audit::restart_chain))
+        .routes(routes!(audit::forget_key))
         .split_for_parts();
     let mut document = Document::openapi().nest(api::PREFIX, routes);
     if let Some(components) = &mut document.components {

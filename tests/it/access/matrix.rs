@@ -27,6 +27,10 @@ use Needs::{AnyPrincipal, LocalUser, This};
 
 /// The matrix: with the roles of each permission, in docs/security.md, it says who may call what.
 const ROUTES: &[(&str, &str, Needs)] = &[
+    ("get", "/audit", This(Permission::AuditRead)),
+    ("post", "/audit/forget-key", This(Permission::SystemOperate)),
+    ("post", "/audit/restart-chain", This(Permission::SystemOperate)),
+    ("get", "/audit/verify", This(Permission::AuditRead)),
     ("post", "/bootstrap", LocalUser),
     ("get", "/credentials", AnyPrincipal),
     ("post", "/credentials", AnyPrincipal),
