@@ -137,6 +137,11 @@ fn an_index_on_a_full_disk_refuses_changes_and_loses_none() {
         "store.unavailable",
     );
     assert_refused(service.delete(&format!("/csrs/{}", handle_of(&kept))), "store.unavailable");
+    // A refusal that cannot go on record is a refusal all the same.
+    service.post("/csrs", &json!({ "no such field": 1 })).problem(400, "body.invalid");
+    let wrong = [("authorization", "Bearer srk_wrong")];
+    service.request("GET", "/csrs", &wrong, None).problem(401, "auth.unauthenticated");
+    service.get("/audit").expect(200);
     ledger.assert_kept(&appliance, &service);
 
     disk.make_room();

@@ -502,7 +502,9 @@ fn shows_the_canary(bytes: &[u8]) -> bool {
 
 fn audit_of(appliance: &Appliance) -> String {
     let index = rusqlite::Connection::open(appliance.data("strongroom.db")).unwrap();
-    let mut rows = index.prepare("SELECT action || ' ' || detail FROM audit").unwrap();
+    let mut rows = index
+        .prepare("SELECT action || ' ' || subject || ' ' || reason || ' ' || detail FROM audit")
+        .unwrap();
     let rows: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     assert!(rows.iter().any(|row| row.starts_with("signing-request.intent")), "{rows:?}");
     rows.join("\n")

@@ -114,6 +114,7 @@ fn files_are_as_open_as_they_must_be() {
     let expected = [
         ("", 0o700),
         ("api-key", 0o600),
+        ("audit-key", 0o600),
         ("strongroom.db", 0o600),
         ("strongroom.db-shm", 0o600),
         ("strongroom.db-wal", 0o600),
