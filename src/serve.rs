@@ -48,10 +48,17 @@ pub async fn run(config: Config) -> Result<(), Error> {
         tracing::error!(%broken, "the audit log is damaged: changes are refused until `strongroom audit verify`");
     }
     let clock = Arc::new(SystemClock);
-    if config.use_api_key_file {
-        auth::file::register(&store, &config.api_key_file(), clock.as_ref()).await?;
+    let registered = if config.use_api_key_file {
+        auth::file::register(&store, &config.api_key_file(), clock.as_ref()).await
     } else {
-        auth::file::revoke(&store, clock.as_ref()).await?;
+        auth::file::revoke(&store, clock.as_ref()).await
+    };
+    match registered {
+        // The way out is a command to the service, which therefore starts.
+        Err(auth::Error::Store(error)) if error.kind() == store::Kind::AuditDamaged => {
+            tracing::error!(%error, "the file with the API key is not followed");
+        }
+        registered => registered?,
     }
     let authenticator = Authenticator::new(store.clone(), clock.clone());
     let limits = Arc::new(Limits::new(config.requests_per_second, config.failed_logins_per_minute));
@@ -96,7 +103,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     background.spawn(record_refusals(app.clone()));
     listen::serve(Listeners { tcp, tls: tls_listener, unix }, router, stopped).await;
     background.shutdown().await;
-    authenticator.note_uses().await?;
+    note_uses_now(&authenticator).await;
     if let Err(error) = app.record_repeated_refusals(true).await {
         tracing::warn!(%error, "the last refusals are not on record");
     }
@@ -112,9 +119,13 @@ const NOTING: Duration = Duration::from_secs(60);
 async fn note_uses(authenticator: Authenticator) {
     loop {
         tokio::time::sleep(NOTING).await;
-        if let Err(error) = authenticator.note_uses().await {
-            tracing::warn!(%error, "the last use of some credentials was not noted");
-        }
+        note_uses_now(&authenticator).await;
+    }
+}
+
+async fn note_uses_now(authenticator: &Authenticator) {
+    if let Err(error) = authenticator.note_uses().await {
+        tracing::warn!(%error, "the last use of some credentials was not noted");
     }
 }
 

@@ -23,6 +23,13 @@ fn help_says_what_there_is() {
         "slot",
         "slot list",
         "slot init",
+        "slot set-pin",
+        "slot change-pin",
+        "token",
+        "token list",
+        "token show",
+        "token probe",
+        "token accept",
         "csr",
         "csr new",
         "csr list",
@@ -60,6 +67,13 @@ fn help_says_what_there_is() {
         "tenant",
         "tenant new",
         "tenant list",
+        "audit",
+        "audit show",
+        "audit verify",
+        "audit checkpoint",
+        "audit export",
+        "audit forget-key",
+        "audit restart-chain",
     ];
     let mut help = String::new();
     for command in commands {

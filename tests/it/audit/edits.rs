@@ -78,19 +78,18 @@ fn every_edit_of_the_index_or_of_an_export_is_found() {
 
     let lines: Vec<String> = fs::read_to_string(export).unwrap().lines().map(str::to_owned).collect();
     let last = lines.len();
-    let found = |lines: &[String], kept: bool| {
+    let found = |lines: &[String], has_kept: bool| {
         let copy = appliance.path("copy.jsonl");
         fs::write(&copy, lines.join("\n") + "\n").unwrap();
         let copy = copy.to_str().unwrap();
-        let mut command = vec!["audit", "verify", "--file", copy];
-        let mut script = vec![copy];
-        if kept {
-            command.extend(["--checkpoint", appliance.path("kept.txt").to_str().unwrap().to_owned().leak()]);
-            script.push(appliance.path("kept.txt").to_str().unwrap().to_owned().leak());
+        let (mut command, mut script) = (vec!["audit", "verify", "--file", copy], vec![copy]);
+        if has_kept {
+            command.extend(["--checkpoint", kept]);
+            script.push(kept);
         }
         let (ours, theirs) = (says(&appliance, &command), script_says(&script));
         assert_eq!(ours.0, theirs.0, "{ours:?} {theirs:?}");
-        (ours.0, ours.1)
+        ours
     };
     assert_eq!(found(&lines, true).0, 0);
     let fields: serde_json::Value = serde_json::from_str(&lines[4]).unwrap();
@@ -109,7 +108,8 @@ fn every_edit_of_the_index_or_of_an_export_is_found() {
         let mut copy = lines.clone();
         copy[4] = edited.to_string();
         let (code, said) = found(&copy, false);
-        assert!(code == 1 && said.contains("record 5 "), "{field}: {said}");
+        let named = said.contains("record 5 ") || said.contains("line 5 is no record");
+        assert!(code == 1 && named, "{field}: {said}");
     }
     for (what, copy, is_kept) in [
         ("dropped", [&lines[..4], &lines[5..]].concat(), false),

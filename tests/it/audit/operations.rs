@@ -36,7 +36,11 @@ fn every_operation_that_is_refused_leaves_one_record() {
             let method = method.to_uppercase();
             let body = json!({ "no such field": "secret-canary" });
             let body = (method != "DELETE").then_some(&body);
-            for (name, key) in [("idle", &idle), ("able", &able)] {
+            // Nobody is known there, so that a second call is a repetition.
+            let anonymous = route.ends_with("/bootstrap");
+            for (name, key) in
+                [("idle", &idle), ("able", &able)].into_iter().take(if anonymous { 1 } else { 2 })
+            {
                 let reply = office.call(key, &method, &path, body);
                 assert!(reply.status >= 400, "{method} {path}: {reply:?}");
                 let of = records_of(&service, &reply);
@@ -44,7 +48,7 @@ fn every_operation_that_is_refused_leaves_one_record() {
                 assert_eq!(of[0]["outcome"], "refused");
                 assert_eq!(of[0]["action"], format!("{method} {route}"));
                 let reason = of[0]["reason"].as_str().unwrap();
-                if route.ends_with("/bootstrap") {
+                if anonymous {
                     assert_eq!((&of[0]["actor"], reply.status), (&json!("unknown"), 401));
                 } else {
                     assert_eq!(of[0]["name"], name);
