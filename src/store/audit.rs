@@ -255,7 +255,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
 mod tests {
     use super::*;
     use crate::domain::access::TenantId;
-    use crate::domain::audit::verify_chain;
+    use crate::domain::audit::{RESTARTED, verify_chain};
     use crate::domain::id::InstallationId;
     use crate::store::testing::{TestStore, at, event, handle};
     use crate::store::{Kind, Store};
@@ -324,6 +324,96 @@ mod tests {
         append(&other, "b").await;
         append(&store, "c").await;
         assert_eq!(subjects(&store).await, ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn the_chain_continues_records_of_the_first_version() {
+        let store = TestStore::new();
+        let mut old = Record::done(
+            Place { seq: 1, previous: GENESIS, at: at(1) },
+            &Actor::System,
+            Names::default(),
+            &event("old"),
+        );
+        old.version = 1;
+        old.hash = old.computed_hash().unwrap();
+        let columns = "INSERT INTO audit (seq, at, actor, action, subject, detail, previous, hash)";
+        let values = (1, old.at, &old.actor, &old.action, &old.subject, &old.detail, old.previous, old.hash);
+        let sql = format!("{columns} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+        store.connection().execute(&sql, values).unwrap();
+        append(&store, "new").await;
+        assert_eq!(subjects(&store).await, ["old", "new"]);
+        assert_eq!(store.read(|view| view.audit_records(0, 1)).await.unwrap(), [old]);
+    }
+
+    #[tokio::test]
+    async fn nothing_follows_a_record_that_was_changed_until_the_chain_is_started_anew() {
+        let store = TestStore::new();
+        append(&store, "a").await;
+        append(&store, "b").await;
+        let connection = store.connection();
+        let untouchable = "DROP TRIGGER audit_is_never_changed";
+        connection
+            .execute_batch(&format!("{untouchable}; UPDATE audit SET subject = 'x' WHERE seq = 2"))
+            .unwrap();
+        for _ in 0..2 {
+            let refused: Result<(), Error> =
+                store.write(|tx| tx.append_audit(&Actor::System, at(3), &event("c"))).await;
+            assert_eq!(refused.unwrap_err().kind(), Kind::AuditDamaged);
+        }
+        let store = store.reopened();
+        assert_eq!(store.audit_damage().map(|broken| broken.seq), Some(2));
+        let anew = Event { action: RESTARTED, subject: "audit".into(), detail: serde_json::json!({}) };
+        store.write(move |tx| tx.restart_audit(&Actor::System, at(4), &anew)).await.unwrap();
+        store.set_audit_damage(None);
+        append(&store, "d").await;
+        let store = store.reopened();
+        assert_eq!(store.audit_damage(), None, "what is before a new start is known");
+        append(&store, "e").await;
+        assert_eq!(subjects(&store).await, ["a", "x", "audit", "d", "e"]);
+    }
+
+    #[tokio::test]
+    async fn a_page_holds_what_fits() {
+        let store = TestStore::new();
+        store
+            .write(|tx| {
+                for n in 1..=6 {
+                    tx.append_audit(&Actor::System, at(n), &event(if n % 2 == 0 { "even" } else { "odd" }))?;
+                }
+                let refusal = Refusal {
+                    action: "DELETE /keys/{handle}".into(),
+                    subject: "odd".into(),
+                    reason: "access.denied".into(),
+                    detail: serde_json::json!({ "status": 403 }),
+                };
+                tx.append_refusal(&somebody(), at(7), &refusal)
+            })
+            .await
+            .unwrap();
+        let page = async |filter: AuditFilter, order, after| {
+            let records = store.read(move |view| view.audit_page(&filter, order, after, 3)).await.unwrap();
+            records.into_iter().map(|record| record.seq).collect::<Vec<_>>()
+        };
+        let all = AuditFilter::default();
+        assert_eq!(page(all.clone(), Order::NewestFirst, None).await, [7, 6, 5]);
+        assert_eq!(page(all.clone(), Order::NewestFirst, Some(5)).await, [4, 3, 2]);
+        assert_eq!(page(all.clone(), Order::OldestFirst, None).await, [1, 2, 3]);
+        assert_eq!(page(all.clone(), Order::OldestFirst, Some(6)).await, [7]);
+        let some = |text: &str| Some(text.to_owned());
+        for (filter, expected) in [
+            (AuditFilter { since: Some(at(6)), ..all.clone() }, vec![7, 6]),
+            (AuditFilter { until: Some(at(2)), ..all.clone() }, vec![2, 1]),
+            (AuditFilter { actor: some("system"), since: Some(at(5)), ..all.clone() }, vec![6, 5]),
+            (AuditFilter { action: some("DELETE "), ..all.clone() }, vec![7]),
+            (AuditFilter { action: some("%"), ..all.clone() }, vec![]),
+            (AuditFilter { subject: some("even"), ..all.clone() }, vec![6, 4, 2]),
+            (AuditFilter { tenant: some("default"), ..all.clone() }, vec![7]),
+            (AuditFilter { outcome: Some(Outcome::Refused), ..all.clone() }, vec![7]),
+            (AuditFilter { mentions: some("403"), ..all }, vec![7]),
+        ] {
+            assert_eq!(page(filter.clone(), Order::NewestFirst, None).await, expected, "{filter:?}");
+        }
     }
 
     #[tokio::test]

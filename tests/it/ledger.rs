@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 use strongroom::domain::access::TenantId;
 use strongroom::domain::audit::{self, Record};
-use strongroom::domain::id::InstallationId;
+use strongroom::domain::id::{Handle, InstallationId};
 use strongroom::store::{self, Order, RequestFilter, Store};
 
 use crate::harness::{Appliance, Reply, Service, TokenObject, p256};
@@ -251,7 +251,7 @@ fn adds_up(inventory: &Value) -> bool {
 }
 
 /// The audit records of a service that does not run. The chain must hold, and the last record
-/// about each signing request must be of the state that its row has.
+/// about each signing request, and about each key, must be of the state that its row has.
 #[track_caller]
 pub fn audit_of(appliance: &Appliance) -> Vec<Record> {
     let copy = tempfile::tempdir().unwrap();
@@ -270,7 +270,30 @@ pub fn audit_of(appliance: &Appliance) -> Vec<Record> {
             .map(|record| &record.action);
         assert_eq!(last, Some(&format!("signing-request.{state}")), "of {handle}");
     }
+    for (handle, state) in key_states(&copy.path().join("strongroom.db")) {
+        let of_state = |record: &&Record| {
+            record.subject == handle
+                && record.outcome == "done"
+                && !record.action.starts_with("key.certificate-")
+        };
+        let last = records.iter().rfind(of_state).and_then(|record| record.action.strip_prefix("key."));
+        let agrees = match state.as_str() {
+            "present" => [None, Some("sentinel-made"), Some("back")].contains(&last),
+            "recovered" => [Some("recovered"), Some("back")].contains(&last),
+            // Told by the record of its signing request.
+            "quarantined" => true,
+            state => last == Some(state),
+        };
+        assert!(agrees, "key {handle} is {state}, and its last record is {last:?}");
+    }
     records
+}
+
+fn key_states(database: &Path) -> Vec<(String, String)> {
+    let index = rusqlite::Connection::open(database).unwrap();
+    let mut keys = index.prepare("SELECT handle, state FROM keys").unwrap();
+    let rows = keys.query_map([], |row| Ok((Handle::from_bytes(row.get(0)?).to_string(), row.get(1)?)));
+    rows.unwrap().map(Result::unwrap).collect()
 }
 
 fn read_index(database: &Path) -> (Vec<Record>, Vec<(String, String)>) {
