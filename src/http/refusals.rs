@@ -16,8 +16,9 @@ use super::request_id::RequestId;
 use crate::app::App;
 use crate::domain::audit::{Actor, Refusal};
 
-/// How long an answer waits for its record. The record is still written when the index comes back.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an answer waits for its record, which takes some milliseconds. Where the index is held up,
+/// the record is written when it comes back.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Longest value of a path that goes on record.
 const LONGEST_SUBJECT: usize = 64;

@@ -22,9 +22,21 @@ pub fn records(service: &Service, query: &str) -> Vec<Value> {
     items
 }
 
-/// The records of what was answered so.
+/// The records of what was answered so, of which there must be one at least; on a busy machine an answer may
+/// be there before its record.
 #[track_caller]
 pub fn records_of(service: &Service, reply: &Reply) -> Vec<Value> {
+    let mut found = Vec::new();
+    service.await_that("it is on record", || {
+        found = records_so_far(service, reply);
+        !found.is_empty()
+    });
+    found
+}
+
+/// Those that there are now.
+#[track_caller]
+pub fn records_so_far(service: &Service, reply: &Reply) -> Vec<Value> {
     let id = reply.header("x-request-id").unwrap();
     records(service, "").into_iter().filter(|record| record["request_id"] == id).collect()
 }
