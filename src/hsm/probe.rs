@@ -4,6 +4,7 @@
 //! Attributes that are read back are the token's word. NSS softokn 3.87 reports a key as sensitive and
 //! never extractable and wraps it out in clear (measured); only an attempt tells.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use super::error::Error;
 use super::model::GeneratedKey;
 use super::protocol::{Answer, Call};
 use super::{Token, mismatched};
-use crate::domain::algorithm::{KeyKind, KeyMaterial, Scheme};
+use crate::domain::algorithm::{KeyKind, KeyMaterial, KeyType, Scheme};
 use crate::domain::csr::verify_signature;
 use crate::domain::id::KeyId;
 
@@ -133,22 +134,17 @@ impl KindProbe {
     }
 }
 
-/// The cheapest kind of each type of key among those offered: types differ in what their private part
+/// The kinds offered, by type of key and the cheapest first: types differ in what their private part
 /// consists of, and modules in how they guard it.
-pub fn cheapest_of_each_type(offered: &[KeyKind]) -> Vec<KeyKind> {
-    let mut cheapest: Vec<KeyKind> = Vec::new();
+pub fn cheapest_first_by_type(offered: &[KeyKind]) -> impl Iterator<Item = Vec<KeyKind>> {
+    let mut by_type: BTreeMap<KeyType, Vec<KeyKind>> = BTreeMap::new();
     for kind in offered {
-        match cheapest.iter_mut().find(|known| same_type(**known, *kind)) {
-            Some(known) if cost(*kind) < cost(*known) => *known = *kind,
-            Some(_) => {}
-            None => cheapest.push(*kind),
-        }
+        by_type.entry(kind.key_type()).or_default().push(*kind);
     }
-    cheapest
-}
-
-fn same_type(a: KeyKind, b: KeyKind) -> bool {
-    std::mem::discriminant(&a.material()) == std::mem::discriminant(&b.material())
+    by_type.into_values().map(|mut kinds| {
+        kinds.sort_by_key(|kind| cost(*kind));
+        kinds
+    })
 }
 
 fn cost(kind: KeyKind) -> usize {
@@ -192,10 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn the_cheapest_kind_stands_for_its_type() {
+    fn the_cheapest_kind_stands_for_its_type_before_the_others() {
         let offered = kinds(&["rsa-4096", "rsa-2048", "ec-p384", "ec-p256", "ed25519"]);
-        assert_eq!(cheapest_of_each_type(&offered), kinds(&["rsa-2048", "ec-p256", "ed25519"]));
-        assert_eq!(cheapest_of_each_type(&[]), []);
+        assert_eq!(
+            Vec::from_iter(cheapest_first_by_type(&offered)),
+            [kinds(&["ec-p256", "ec-p384"]), kinds(&["ed25519"]), kinds(&["rsa-2048", "rsa-4096"])]
+        );
+        assert_eq!(cheapest_first_by_type(&[]).count(), 0);
     }
 
     #[test]
