@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
+use super::error::{Error, Kind};
 use super::model::GeneratedKey;
 use super::protocol::{Answer, Call};
 use super::{Token, mismatched};
@@ -104,10 +104,19 @@ impl Token {
     /// The probe could not be finished, which says nothing about the token. That it cannot make such a
     /// key is no error.
     pub async fn probe(&self, kind: KeyKind) -> Result<KindProbe, Error> {
-        match self.call(Call::Probe { kind, message: MESSAGE.to_vec() }).await? {
-            Answer::Probed(probed) => Ok(judged(kind, *probed)),
-            Answer::NotMade(why) => Ok(KindProbe::impossible(kind, why)),
-            _ => Err(mismatched()),
+        match self.call(Call::Probe { kind, message: MESSAGE.to_vec() }).await {
+            Ok(Answer::Probed(probed)) => Ok(judged(kind, *probed)),
+            Ok(Answer::NotMade(why)) => Ok(KindProbe::impossible(kind, why)),
+            Ok(_) => Err(mismatched()),
+            // Nobody has to look: the next probe clears away what is left of the key.
+            Err(error) if error.kind() == Kind::OutcomeUnknown => {
+                let message = format!(
+                    "the module hung or died while a throw-away key of kind {kind} was probed; it is not used \
+                     before it withstands the probes"
+                );
+                Err(Error::new(Kind::OutcomeUnknown, message).because_of(&error))
+            }
+            Err(error) => Err(error),
         }
     }
 }

@@ -270,6 +270,21 @@ fn a_probe_that_is_killed_leaves_nothing_after_the_next_start() {
 }
 
 #[test]
+fn a_module_that_dies_of_a_probe_is_not_used_and_that_is_told() {
+    let appliance = Appliance::with_chaos();
+    appliance.chaos_rules("C_WrapKey every kill-before");
+    let service = appliance.start();
+    service.await_that("it is told what the module died of", || {
+        let problem = token(&service)["problem"].as_str().unwrap_or_default().to_owned();
+        problem.contains("while a throw-away key of kind ec-p256 was probed")
+    });
+    service.get("//readyz").expect(503);
+    appliance.chaos_rules("");
+    service.await_ready();
+    assert_eq!(appliance.objects().len(), 2, "the sentinel");
+}
+
+#[test]
 fn a_token_is_probed_once_for_each_module() {
     let appliance = Appliance::new();
     for _ in 0..2 {
