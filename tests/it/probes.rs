@@ -203,6 +203,20 @@ fn every_planted_leak_is_found_and_no_other() {
 }
 
 #[test]
+fn a_fault_that_passes_hides_no_leak() {
+    let appliance = Appliance::with_chaos();
+    for fault in ["CKR_DEVICE_ERROR", "CKR_SESSION_HANDLE_INVALID", "CKR_HOST_MEMORY"] {
+        appliance.chaos_rules(&format!("C_WrapKey nth=1 return-before={fault}\n{WRAPS_OUT} # {fault}"));
+        let (_, found) = probe(&appliance, "ec-p256");
+        let hidden: Vec<_> = outcomes(&found)
+            .into_iter()
+            .filter(|(call, outcome)| call.contains("CKM_AES_") && outcome == "not-tried")
+            .collect();
+        assert_eq!(hidden, [], "{fault}: {found:#}");
+    }
+}
+
+#[test]
 fn an_answer_of_ok_without_an_effect_is_no_leak() {
     let appliance = Appliance::with_chaos();
     appliance.chaos_rules(
