@@ -90,6 +90,11 @@ impl App {
             Ok(()) | Err(_) => {}
         }
         let TokenStatus::Up { info, .. } = token.status() else { return Err(not_up(&token)) };
+        let standing = self.health(token.name()).standing;
+        if standing.is_none_or(|standing| standing.verdict.binding != info.binding()) {
+            // Another module came up since: the kinds asked for here are no verdict on it.
+            return Err(not_up(&token));
+        }
         let kinds = kinds.unwrap_or_else(|| token.kinds().to_vec());
         let mut probes = Vec::new();
         for kind in kinds {
