@@ -3,6 +3,8 @@
 mod key;
 mod refusals;
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 pub use key::{AuditKey, KeyError};
@@ -126,7 +128,7 @@ impl App {
     /// What a new signing request puts into the log: its names only as pseudonyms.
     pub(super) fn intent_event(&self, request: &SigningRequest) -> Result<Event, Error> {
         let mut event = request.intent_event();
-        let names = request.spec.index_names();
+        let names: BTreeSet<_> = request.spec.index_names().into_iter().collect();
         let names = names.iter().map(|name| self.0.audit_key.pseudonym(name));
         event.detail["names"] = json!(names.collect::<Result<Vec<_>, Error>>()?);
         Ok(event)
