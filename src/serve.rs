@@ -18,10 +18,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::app::templates::TemplateRules;
 use crate::app::tokens::TokenRules;
-use crate::app::{App, SystemClock};
+use crate::app::{App, Rules, SystemClock};
 use crate::auth::{self, Authenticator};
-use crate::config::{Config, TlsConfig, TokenConfig};
+use crate::config::{self, Config, TlsConfig, TokenConfig};
 use crate::domain::id::InstallationId;
 use crate::hsm::{Hsm, Selector, StartOptions, TokenSpec};
 use crate::http::limits::Limits;
@@ -63,18 +64,19 @@ pub async fn run(config: Config) -> Result<(), Error> {
         }
         _ => (None, None),
     };
-    let unix = listen::bind_unix(&config.socket()).map_err(|source| Error::io(&config.socket(), source))?;
+    let socket = config.socket();
+    let unix = listen::bind_unix(&socket).map_err(|source| Error::io(&socket, source))?;
 
     let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
-    let rules = config.tokens.iter().map(|(name, token)| (name.clone(), rules_of(token))).collect();
+    let rules = rules(&config)?;
     let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone(), rules);
     app.watch_tokens();
 
     let (router, _) =
         http::router(Context { app: app.clone(), authenticator: authenticator.clone(), limits });
     let tls_address = tls_address.map(tracing::field::display);
-    tracing::info!(%address, tls = tls_address, socket = %config.socket().display(), "serving");
+    tracing::info!(%address, tls = tls_address, socket = %socket.display(), "serving");
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "plain HTTP is served beyond this machine: API keys travel in clear");
     }
@@ -84,13 +86,14 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let mut background = JoinSet::new();
     stop_on_signal(stop, Arc::clone(&manager), &mut background).map_err(Error::Signals)?;
     let reloading = Arc::clone(&manager);
-    background.spawn(async move { reload::run(hangups, tls, &reloading).await });
+    let reloaded = app.clone();
+    background.spawn(async move { reload::run(hangups, tls, &config, &reloaded, &reloading).await });
     background.spawn(async move { manager.attend(&app, &store).await });
     background.spawn(note_uses(authenticator.clone()));
     listen::serve(Listeners { tcp, tls: tls_listener, unix }, router, stopped).await;
     background.shutdown().await;
     authenticator.note_uses().await?;
-    let _ = std::fs::remove_file(config.socket());
+    let _ = std::fs::remove_file(socket);
     hsm.shutdown().await;
     tracing::info!("stopped");
     Ok(())
@@ -131,6 +134,17 @@ pub fn token_spec(name: &str, token: &TokenConfig) -> TokenSpec {
         declared_hardware: token.hardware,
         sessions: token.sessions,
     }
+}
+
+fn rules(config: &Config) -> Result<Rules, Error> {
+    Ok(Rules {
+        tokens: config.tokens.iter().map(|(name, token)| (name.clone(), rules_of(token))).collect(),
+        templates: config.load_templates()?,
+        template_rules: TemplateRules {
+            by_default: config.templates.by_default.clone(),
+            required: config.templates.required,
+        },
+    })
 }
 
 fn rules_of(token: &TokenConfig) -> TokenRules {
@@ -236,6 +250,9 @@ pub enum Error {
     /// The files of the HTTPS listener.
     #[error("`tls`: {0}")]
     Tls(#[from] tls::Error),
+    /// The issuing templates.
+    #[error(transparent)]
+    Templates(#[from] config::Error),
     /// Signal handlers.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),

@@ -2,6 +2,7 @@
 //!
 //! - [`access`]: principals, their credentials and grants, tenants
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
+//! - [`templates`]: which issuing template judges a wish; `four_eyes`: who may decide for whom
 //! - [`idempotency`]: a create that is sent twice makes one key
 //! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
 //! - [`keys`]: what becomes of keys
@@ -16,6 +17,7 @@ mod caller;
 pub mod certificate_objects;
 mod error;
 pub mod failpoint;
+mod four_eyes;
 pub mod idempotency;
 pub mod keys;
 pub mod marry;
@@ -23,6 +25,7 @@ pub mod probe;
 pub mod produce;
 pub mod reconcile;
 mod system;
+pub mod templates;
 pub mod tokens;
 mod transition;
 pub mod watch;
@@ -37,13 +40,15 @@ pub use system::SystemClock;
 
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::id::{Handle, KeyId};
+use crate::domain::template::Templates;
 use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
-pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter};
+pub use crate::store::{Answer, Approval, Certificate, Order, Page, RequestFilter};
 use idempotency::InFlight;
 use produce::Drivers;
+use templates::{InForce, TemplateRules};
 use tokens::TokenRules;
 use watch::Health;
 
@@ -60,6 +65,8 @@ struct Parts {
     rules: BTreeMap<String, TokenRules>,
     /// Held while a token is reconciled: by its watch, or because an operator asks for it.
     reconciling: BTreeMap<String, tokio::sync::Mutex<()>>,
+    templates: InForce,
+    template_rules: TemplateRules,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
@@ -69,15 +76,26 @@ struct Parts {
     attention: tokio::sync::watch::Sender<()>,
 }
 
+/// What the configuration says of how things are done.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// By the name of the token.
+    pub tokens: BTreeMap<String, TokenRules>,
+    /// The issuing templates, as they are at the start.
+    pub templates: Templates,
+    /// Which of them judges a request that names none.
+    pub template_rules: TemplateRules,
+}
+
 impl App {
-    /// The application over an open index and started tokens, with the rules of those that have any.
+    /// The application over an open index and started tokens.
     /// Does nothing until asked; [`App::watch_tokens`] starts the sentinel and the reconciler.
     pub fn new(
         store: Store,
         hsm: Hsm,
         clock: Arc<dyn Clock>,
         default_token: Option<String>,
-        rules: BTreeMap<String, TokenRules>,
+        rules: Rules,
     ) -> Self {
         let reconciling =
             hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
@@ -86,7 +104,9 @@ impl App {
             hsm,
             clock,
             default_token,
-            rules,
+            rules: rules.tokens,
+            templates: InForce::new(rules.templates),
+            template_rules: rules.template_rules,
             reconciling,
             drivers: Drivers::default(),
             in_flight: InFlight::default(),

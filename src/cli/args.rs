@@ -75,7 +75,7 @@ pub enum Command {
     /// Keep the things of several owners apart.
     #[command(subcommand)]
     Tenant(Tenant),
-    /// Check issuing templates and see what a request would get.
+    /// Look at issuing templates, check them, and see what a request would get.
     #[command(subcommand)]
     Template(Template),
     /// The process that loads a PKCS#11 module. Started by the service.
@@ -238,12 +238,31 @@ pub enum Csr {
     Renew {
         /// The handle of the earlier request: pending, issued or retired.
         handle: String,
+        /// The issuing template to be judged by; that of the earlier request when absent.
+        #[arg(long)]
+        template: Option<String>,
         /// Make a new key, of the same kind and on the same token.
         #[arg(long)]
         new_key: bool,
         /// How it is asked for.
         #[command(flatten)]
         asking: Asking,
+    },
+    /// Approve a signing request that waits for it; its key is made then.
+    Approve {
+        /// Its handle.
+        handle: String,
+        /// The hash of what was looked at, from `csr show`; refused when it is another one.
+        #[arg(long)]
+        hash: Option<String>,
+    },
+    /// Reject a signing request that waits for an approval.
+    Reject {
+        /// Its handle.
+        handle: String,
+        /// Why, for whoever asked.
+        #[arg(long)]
+        reason: String,
     },
     /// Call a signing request off; says what becomes of its key.
     Cancel {
@@ -286,6 +305,12 @@ pub struct NewCsr {
     /// The kinds are DNS, IP, email, URI, UPN, RID, dirName and otherName.
     #[arg(long = "san")]
     pub sans: Vec<String>,
+    /// The issuing template to be judged by; the tenant's default when absent.
+    #[arg(long)]
+    pub template: Option<String>,
+    /// How many days the certificate shall be valid.
+    #[arg(long)]
+    pub days: Option<u32>,
     /// Kind of the new key, such as `ec-p256` or `rsa-3072`.
     #[arg(long)]
     pub kind: Option<String>,

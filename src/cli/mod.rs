@@ -31,7 +31,7 @@ pub fn run() -> ExitCode {
         Command::ApiKey(key) => command::credential::run_api_key(&args.target, key, &report),
         Command::Credential(credential) => command::credential::run(&args.target, credential, &report),
         Command::Tenant(tenant) => command::tenant::run(&args.target, tenant, &report),
-        Command::Template(template) => command::template::run(template, &report),
+        Command::Template(template) => command::template::run(&args.target, template, &report),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

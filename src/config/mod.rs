@@ -213,7 +213,12 @@ impl TemplateSources {
         for name in &ready_made {
             templates::ready_made_text(name).map_err(|e| format!("`templates.ready_made`: `{name}`: {e}"))?;
         }
-        Ok(Self { dir: spec.dir.map(|dir| base.join(dir)), ready_made })
+        Ok(Self {
+            dir: spec.dir.map(|dir| base.join(dir)),
+            ready_made,
+            by_default: spec.default_template,
+            required: spec.require_template,
+        })
     }
 }
 
@@ -338,6 +343,7 @@ mod tests {
             format!("# allow_non_loopback = {}", smallest.http.allow_non_loopback),
             format!("# client_certificates = \"{:?}\"", defaults::CLIENT_CERTIFICATES).to_lowercase(),
             format!("# ready_made = {ready_made:?}"),
+            format!("# require_template = {}", smallest.templates.require_template),
             format!("# api_key_file = {}", defaults::API_KEY_FILE),
             format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
             format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),

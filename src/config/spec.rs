@@ -104,6 +104,12 @@ pub struct TemplatesSpec {
     pub dir: Option<PathBuf>,
     /// The ready-made ones that are offered; all when absent.
     pub ready_made: Option<Vec<String>>,
+    /// By tenant: the one that judges requests which name none.
+    #[serde(default)]
+    pub default_template: BTreeMap<String, String>,
+    /// True refuses requests that have none by then.
+    #[serde(default)]
+    pub require_template: bool,
 }
 
 /// `[access]`

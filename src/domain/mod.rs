@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod algorithm;
+pub mod approval;
 pub mod audit;
 pub mod certificate;
 pub mod clock;

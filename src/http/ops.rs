@@ -31,7 +31,12 @@ async fn readyz(State(context): State<Context>) -> Response {
         let token = context.app.configured_token(name);
         *counts.entry(waits_for(token.as_ref(), health)).or_default() += 1;
     }
-    (status, Json(json!({ "ready": ready, "tokens": counts }))).into_response()
+    let mut body = json!({ "ready": ready, "tokens": counts });
+    if context.app.templates_refused().is_some() {
+        // Still ready: the former ones are in force.
+        body["templates"] = json!("new-files-refused");
+    }
+    (status, Json(body)).into_response()
 }
 
 fn waits_for(token: Option<&Token>, health: &TokenHealth) -> &'static str {

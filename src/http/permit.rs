@@ -55,6 +55,7 @@ pub mod needs {
         AnyPrincipal = None,
         CsrCreate = Some(Permission::CsrCreate),
         CsrRead = Some(Permission::CsrRead),
+        CsrApprove = Some(Permission::CsrApprove),
         CsrCancel = Some(Permission::CsrCancel),
         CertificateMarry = Some(Permission::CertificateMarry),
         CertificateRead = Some(Permission::CertificateRead),
@@ -62,6 +63,7 @@ pub mod needs {
         KeyDestroy = Some(Permission::KeyDestroy),
         TokenRead = Some(Permission::TokenRead),
         TokenOperate = Some(Permission::TokenOperate),
+        TemplateRead = Some(Permission::TemplateRead),
         AccessRead = Some(Permission::AccessRead),
         AccessManage = Some(Permission::AccessManage),
     }

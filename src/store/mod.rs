@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::domain::id::InstallationId;
 
+mod approvals;
 mod attempts;
 mod audit;
 mod certificate_objects;
@@ -43,6 +44,7 @@ mod token_verdicts;
 mod view;
 mod writer;
 
+pub use approvals::Approval;
 pub use attempts::{Attempt, Closed, Outcome};
 pub use certificate_objects::{CertificateBrief, CertificateIntent};
 pub use certificates::Certificate;

@@ -2,6 +2,7 @@
 //! what they mean is in `app`.
 
 mod accept;
+mod approvals;
 mod certificates;
 mod convert;
 mod create;
@@ -12,6 +13,7 @@ mod prefer;
 mod principals;
 mod probes;
 mod problem;
+mod templates;
 mod tokens;
 
 // The command line shows a probe of its own as the service would.
@@ -50,6 +52,10 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(csrs::show, csrs::cancel))
         .routes(routes!(csrs::retire))
         .routes(routes!(create::renew))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::reject))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::show))
         .routes(routes!(certificates::marry, certificates::show))
         .routes(routes!(keys::list))
         .routes(routes!(keys::show, keys::destroy))
