@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::app::proposals::FourEyes;
 use crate::app::templates::TemplateRules;
 use crate::app::tokens::TokenRules;
 use crate::app::{App, Rules, SystemClock};
@@ -143,6 +144,13 @@ fn rules(config: &Config) -> Result<Rules, Error> {
         template_rules: TemplateRules {
             by_default: config.templates.by_default.clone(),
             required: config.templates.required,
+        },
+        four_eyes: FourEyes {
+            destroy_key: config.four_eyes.destroy_key,
+            wipe_slot: config.four_eyes.wipe_slot,
+            reset_pin_breaker: config.four_eyes.reset_pin_breaker,
+            override_probe: config.four_eyes.override_probe,
+            expires_after: i64::from(config.four_eyes.expires_after) * 1000,
         },
     })
 }

@@ -74,3 +74,53 @@ pub struct Template {
     #[schema(value_type = Object)]
     pub rules: serde_json::Value,
 }
+
+/// Operations under four eyes.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Proposals {
+    /// Newest first.
+    pub items: Vec<Proposal>,
+}
+
+/// An operation that one principal proposed and another one has to approve.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Proposal {
+    /// The proposal's handle.
+    pub handle: String,
+    /// `proposed`, `approved`, `executed`, `failed` or `rejected`.
+    pub status: String,
+    /// What exactly: `operation` is `destroy_key`, `wipe_slot`, `reset_pin_breaker` or `override_probe`,
+    /// beside what it concerns.
+    #[schema(value_type = Object)]
+    pub operation: serde_json::Value,
+    /// SHA-256 of exactly that, in hexadecimal: what an approval is bound to.
+    pub hash: String,
+    /// Handle of who proposed it.
+    pub proposed_by: String,
+    /// When, RFC 3339.
+    pub created_at: String,
+    /// When it is rejected if nobody has approved it, RFC 3339.
+    pub expires_at: String,
+    /// Handle of who approved or rejected it.
+    pub decided_by: Option<String>,
+    /// When that was, or when it was too late, RFC 3339.
+    pub decided_at: Option<String>,
+    /// Why it was rejected, or failed.
+    pub outcome: Option<String>,
+}
+
+/// Body of a wipe; may be absent.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wipe {
+    /// Destroy also keys that live signing requests use.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// What a wipe did.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Wiped {
+    /// Keys that are destroyed.
+    pub keys: usize,
+}

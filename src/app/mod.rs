@@ -8,6 +8,7 @@
 //! - [`keys`]: what becomes of keys
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
 //! - [`probe`]: whether a token may be used at all
+//! - [`proposals`]: operations under four eyes; `wipe`: those on a whole token
 //! - [`watch`]: the sentinel key, readiness, and when to reconcile
 //!
 //! It knows nothing of HTTP or the command line.
@@ -23,12 +24,14 @@ pub mod keys;
 pub mod marry;
 pub mod probe;
 pub mod produce;
+pub mod proposals;
 pub mod reconcile;
 mod system;
 pub mod templates;
 pub mod tokens;
 mod transition;
 pub mod watch;
+mod wipe;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +51,7 @@ pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus
 pub use crate::store::{Answer, Approval, Certificate, Order, Page, RequestFilter};
 use idempotency::InFlight;
 use produce::Drivers;
+use proposals::FourEyes;
 use templates::{InForce, TemplateRules};
 use tokens::TokenRules;
 use watch::Health;
@@ -67,6 +71,7 @@ struct Parts {
     reconciling: BTreeMap<String, tokio::sync::Mutex<()>>,
     templates: InForce,
     template_rules: TemplateRules,
+    four_eyes: FourEyes,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
@@ -77,7 +82,7 @@ struct Parts {
 }
 
 /// What the configuration says of how things are done.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// By the name of the token.
     pub tokens: BTreeMap<String, TokenRules>,
@@ -85,6 +90,8 @@ pub struct Rules {
     pub templates: Templates,
     /// Which of them judges a request that names none.
     pub template_rules: TemplateRules,
+    /// What needs another pair of eyes.
+    pub four_eyes: FourEyes,
 }
 
 impl App {
@@ -107,6 +114,7 @@ impl App {
             rules: rules.tokens,
             templates: InForce::new(rules.templates),
             template_rules: rules.template_rules,
+            four_eyes: rules.four_eyes,
             reconciling,
             drivers: Drivers::default(),
             in_flight: InFlight::default(),

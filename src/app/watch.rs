@@ -202,7 +202,11 @@ impl App {
 
     async fn watch_the_waiting(&self) {
         loop {
-            if let Err(error) = self.expire_approvals().await {
+            let expired = async {
+                self.expire_approvals().await?;
+                self.expire_proposals().await
+            };
+            if let Err(error) = expired.await {
                 tracing::warn!(%error, "what nobody approved in time cannot be ended now");
             }
             tokio::time::sleep(EXPIRE_EVERY).await;

@@ -63,6 +63,9 @@ pub enum Command {
     /// Look at keys, destroy them, and compare them with the token.
     #[command(subcommand)]
     Key(Key),
+    /// Decide on operations that somebody else proposed.
+    #[command(subcommand)]
+    Proposal(Proposal),
     /// Say who may do what.
     #[command(subcommand)]
     Principal(Principal),
@@ -102,6 +105,19 @@ pub enum Slot {
         /// Where its PINs come from.
         #[command(flatten)]
         pins: Pins,
+    },
+    /// Destroy every key of ours on a token, by the running service. Asks first; refused while live
+    /// signing requests use keys there.
+    Wipe {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Also keys that live signing requests use.
+        #[arg(long)]
+        force: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
     /// Set the user PIN as the security officer, for a PIN that is locked or lost. Stop the service first.
     #[command(after_help = "Examples:\n  strongroom slot set-pin --so-pin-file so-pin\n  \
@@ -168,6 +184,11 @@ pub enum Token {
         /// Only these key kinds, separated by commas.
         #[arg(long, value_delimiter = ',')]
         kinds: Vec<String>,
+    },
+    /// Have the PIN tried once more that the token refused or did not answer. A wrong one costs a try.
+    ResetBreaker {
+        /// Its name in the configuration.
+        name: String,
     },
     /// Let a token in although it lets keys out, or take that back. Every answer then says so.
     Accept {
@@ -349,6 +370,29 @@ pub struct Asking {
     /// Do not wait for a slow key; look later with `csr show`.
     #[arg(long)]
     pub no_wait: bool,
+}
+
+/// `proposal`
+#[derive(Debug, Subcommand)]
+pub enum Proposal {
+    /// List the newest proposals that concern you.
+    List,
+    /// Approve a proposal of somebody else: it is done at once.
+    Approve {
+        /// Its handle.
+        handle: String,
+        /// The hash of what was looked at; refused when it is another one.
+        #[arg(long)]
+        hash: Option<String>,
+    },
+    /// Reject a proposal of somebody else.
+    Reject {
+        /// Its handle.
+        handle: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// `key`

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use spec::{ClientCertificatesSpec, TlsSpec};
-pub use spec::{ConfigSpec, defaults};
+pub use spec::{ConfigSpec, FourEyesSpec, defaults};
 
 use crate::hsm::profile::Profile;
 use templates::TemplateSources;
@@ -28,6 +28,8 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Whether the API key beside the database counts.
     pub use_api_key_file: bool,
+    /// What needs another pair of eyes.
+    pub four_eyes: FourEyesSpec,
     /// Requests that one principal may make in a second.
     pub requests_per_second: u32,
     /// Logins that may fail from one address in a minute.
@@ -170,6 +172,7 @@ impl Config {
             listen: spec.http.listen,
             tls,
             use_api_key_file: spec.access.api_key_file,
+            four_eyes: spec.four_eyes,
             requests_per_second: limits.requests_per_second,
             failed_logins_per_minute: limits.failed_logins_per_minute,
             tokens,
@@ -332,6 +335,7 @@ mod tests {
         let ready_made: Vec<_> = templates::ready_made_names().collect();
         assert_eq!(example.access, smallest.access);
         assert_eq!(example.limits, smallest.limits);
+        assert_eq!(example.four_eyes, smallest.four_eyes);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         assert_eq!(example.tokens["main"].write_certificates, smallest.tokens["main"].write_certificates);
@@ -345,6 +349,7 @@ mod tests {
             format!("# ready_made = {ready_made:?}"),
             format!("# require_template = {}", smallest.templates.require_template),
             format!("# api_key_file = {}", defaults::API_KEY_FILE),
+            format!("# expires_after = {}", defaults::PROPOSAL_EXPIRES_AFTER),
             format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
             format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),
         ] {

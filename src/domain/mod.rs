@@ -23,6 +23,7 @@ mod named;
 mod pem;
 pub mod policy;
 pub mod probe;
+pub mod proposal;
 pub mod san;
 pub mod signing_request;
 pub mod template;

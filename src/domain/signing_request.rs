@@ -228,7 +228,7 @@ impl SigningRequest {
     pub fn intent_event(&self) -> Event {
         let waits = self.state == State::AwaitingApproval;
         Event {
-            action: if waits { "signing-request.awaiting-approval" } else { "signing-request.intent" },
+            action: if waits { "signing-request.awaiting_approval" } else { "signing-request.intent" },
             subject: self.handle.to_string(),
             detail: json!({
                 "asked_sha256": hex::encode(super::approval::asked_sha256(self)),

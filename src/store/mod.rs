@@ -31,6 +31,7 @@ mod meta;
 mod migrations;
 mod page;
 mod principals;
+mod proposals;
 mod reader;
 mod request_pages;
 mod signing_requests;

@@ -13,6 +13,7 @@ mod prefer;
 mod principals;
 mod probes;
 mod problem;
+mod proposals;
 mod templates;
 mod tokens;
 
@@ -62,6 +63,11 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::slots))
         .routes(routes!(tokens::reconcile))
+        .routes(routes!(tokens::wipe))
+        .routes(routes!(tokens::reset_breaker))
+        .routes(routes!(proposals::list))
+        .routes(routes!(proposals::approve))
+        .routes(routes!(proposals::reject))
         .routes(routes!(probes::probe))
         .routes(routes!(probes::accept, probes::withdraw))
         .routes(routes!(principals::create, principals::list))

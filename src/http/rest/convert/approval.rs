@@ -1,6 +1,7 @@
 //! Templates and approvals, between the wire and the domain.
 
 use crate::api;
+use crate::app::proposals::Proposal;
 use crate::app::{Approval, Error};
 use crate::domain::invalid::Invalid;
 use crate::domain::template::Template;
@@ -39,4 +40,19 @@ pub(in crate::http::rest) fn template(template: &Template) -> Result<api::Templa
     let rules = serde_json::to_value(template)
         .map_err(|error| Error::bug(format!("a template cannot be written: {error}")))?;
     Ok(api::Template { sha256: hex::encode(template.sha256), rules })
+}
+
+pub(in crate::http::rest) fn proposal(proposal: &Proposal) -> api::Proposal {
+    api::Proposal {
+        handle: proposal.handle.to_string(),
+        status: proposal.state.to_string(),
+        operation: serde_json::json!(proposal.operation),
+        hash: hex::encode(proposal.sha256),
+        proposed_by: proposal.principal.to_string(),
+        created_at: proposal.created_at.to_string(),
+        expires_at: proposal.expires_at.to_string(),
+        decided_by: proposal.decided_by.map(|by| by.to_string()),
+        decided_at: proposal.decided_at.map(|at| at.to_string()),
+        outcome: proposal.outcome.clone(),
+    }
 }
