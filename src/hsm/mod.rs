@@ -380,8 +380,13 @@ pub async fn change_pin(spec: &TokenSpec, options: &StartOptions, pin: NewPin) -
         PinHolder::User(None) => PinChangedBy::User(PresentPin::File),
         PinHolder::User(Some(present)) => PinChangedBy::User(PresentPin::Given(Pin(present))),
     };
-    let wanted =
-        ChangePin { selector: spec.selector.clone(), pin_file: spec.pin_file.clone(), by, new: Pin(pin.new) };
+    let wanted = ChangePin {
+        selector: spec.selector.clone(),
+        pin_file: spec.pin_file.clone(),
+        lockout: spec.profile.lockout,
+        by,
+        new: Pin(pin.new),
+    };
     let purpose = Purpose::ChangePin(Box::new(wanted));
     let Answer::Slot(slot) = supervisor::run_once(spec, options, purpose).await? else {
         return Err(mismatched());

@@ -3,6 +3,7 @@
 //! `ProfileSpec` is the file as written, [`Profile`] what the program uses. Every field is read
 //! by code; an unknown one is refused with its line.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Profile {
     pub env: Vec<String>,
     /// Sessions that sign and read in parallel; at least 1.
     pub sessions: usize,
+    /// Wrong PINs in a row with which the token locks; `None` where it never does.
+    pub lockout: Option<NonZeroU32>,
     /// Whether the module may be called from several threads at once. If not, every call goes
     /// through one lane.
     pub concurrent_calls: bool,
@@ -172,6 +175,8 @@ struct ProfileSpec {
     _schema: u32,
     name: String,
     module: ModuleSpec,
+    #[serde(default)]
+    login: LoginSpec,
     sessions: SessionsSpec,
     deadlines: DeadlinesSpec,
     algorithms: AlgorithmsSpec,
@@ -186,6 +191,19 @@ struct ModuleSpec {
     init_args: Option<String>,
     #[serde(default)]
     env: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LoginSpec {
+    lockout_tries: u32,
+}
+
+impl Default for LoginSpec {
+    fn default() -> Self {
+        // As a TPM and openCryptoki do: the least of the tokens that were measured.
+        Self { lockout_tries: 3 }
+    }
 }
 
 #[derive(Deserialize)]
@@ -231,6 +249,7 @@ impl TryFrom<ProfileSpec> for Profile {
             module_paths: spec.module.paths,
             init_args: spec.module.init_args,
             env: spec.module.env,
+            lockout: NonZeroU32::new(spec.login.lockout_tries),
             sessions: spec.sessions.count,
             concurrent_calls: spec.sessions.concurrent_calls,
             deadlines: Deadlines {

@@ -3,6 +3,7 @@
 //! Both ends are the same executable (the first message makes sure), so there are no versions.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -116,6 +117,8 @@ pub(super) struct ChangePin {
     pub(super) selector: Selector,
     /// The file that the present PIN may come from.
     pub(super) pin_file: PathBuf,
+    /// As in the profile.
+    pub(super) lockout: Option<NonZeroU32>,
     pub(super) by: PinChangedBy,
     pub(super) new: Pin,
 }

@@ -13,6 +13,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,11 +22,6 @@ use serde::{Deserialize, Serialize};
 
 use super::pin::PinFile;
 use crate::hsm::error::{Error, Kind};
-
-/// PIN files refused one after the other, after which no further one is tried. A file that is made
-/// anew by every start, as service managers make credentials, is a changed file each time; and many
-/// tokens that do not say how many tries are left lock with the third.
-const MOST_REFUSED: u32 = 2;
 
 /// Names one content of the PIN file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,12 +88,19 @@ enum Open {
     Refused,
     /// An attempt with this PIN was never answered, and it may have been wrong.
     Unanswered,
-    /// Several PIN files were refused one after the other.
+    /// So many PIN files were refused one after the other that the next wrong one locks the token. A
+    /// file that every start makes anew, as service managers make credentials, is a changed file
+    /// each time; and a TPM does not say how many tries are left.
     TooMany,
 }
 
 /// Whether an attempt may be made with the PIN file `pin`.
-fn decide(record: Option<&Record>, pin: PinIdentity, flags: PinFlags) -> Result<(), Open> {
+fn decide(
+    record: Option<&Record>,
+    pin: PinIdentity,
+    flags: PinFlags,
+    lockout: Option<NonZeroU32>,
+) -> Result<(), Open> {
     let known_good = record.is_some_and(|record| record.last_good == Some(pin));
     if flags.locked {
         return Err(Open::Locked);
@@ -115,7 +118,7 @@ fn decide(record: Option<&Record>, pin: PinIdentity, flags: PinFlags) -> Result<
             State::Lost if !flags.count_low => Ok(()),
             State::Attempting | State::Lost => Err(Open::Unanswered),
         },
-        Some(record) if record.refused >= MOST_REFUSED => Err(Open::TooMany),
+        Some(record) if lockout.is_some_and(|tries| record.refused + 1 >= tries.get()) => Err(Open::TooMany),
         // An operator has changed the PIN file.
         Some(_) | None => Ok(()),
     }
@@ -125,11 +128,13 @@ fn decide(record: Option<&Record>, pin: PinIdentity, flags: PinFlags) -> Result<
 pub(super) struct Breaker {
     record: PathBuf,
     pin_file: PathBuf,
+    /// Wrong PINs in a row with which the token locks; `None` where it never does.
+    lockout: Option<NonZeroU32>,
 }
 
 impl Breaker {
-    pub(super) fn new(record: PathBuf, pin_file: PathBuf) -> Self {
-        Self { record, pin_file }
+    pub(super) fn new(record: PathBuf, pin_file: PathBuf, lockout: Option<NonZeroU32>) -> Self {
+        Self { record, pin_file, lockout }
     }
 
     /// Reads the PIN and writes down that an attempt is made with it.
@@ -140,7 +145,7 @@ impl Breaker {
     pub(super) fn attempt(&self, flags: PinFlags) -> Result<(PinFile, Attempt<'_>), Error> {
         let pin = PinFile::read(&self.pin_file)?;
         let before = read(&self.record).map_err(|cause| self.unusable(cause))?;
-        decide(before.as_ref(), pin.identity, flags).map_err(|open| self.explain(open))?;
+        decide(before.as_ref(), pin.identity, flags, self.lockout).map_err(|open| self.explain(open))?;
         let last_good = before.and_then(|record| record.last_good);
         // One that is never answered counts as refused.
         let unproven = u32::from(last_good != Some(pin.identity));
@@ -194,8 +199,8 @@ impl Breaker {
                  not tried again until that file changes: check the PIN and write it anew"
             ),
             Open::TooMany => format!(
-                "the token refused {MOST_REFUSED} PIN files in a row, so the PIN in {file} is not tried; \
-                 make sure that it is right, and remove {}",
+                "the token refused several PIN files in a row and may lock with the next, so the PIN in {file} is \
+                 not tried; make sure that it is right, and remove {}",
                 self.record.display()
             ),
         };
@@ -323,7 +328,7 @@ mod tests {
             (None, FINAL, Err(Open::FinalTry)),
             (Some(record(Good, Some(1))), PinFlags { locked: true, ..CLEAR }, Err(Open::Locked)),
         ] {
-            assert_eq!(decide(before.as_ref(), pin(1), flags), wanted, "{before:?} {flags:?}");
+            assert_eq!(decide(before.as_ref(), pin(1), flags, None), wanted, "{before:?} {flags:?}");
         }
     }
 
@@ -331,8 +336,11 @@ mod tests {
     fn a_changed_pin_file_may_be_tried() {
         for state in [State::Attempting, State::Bad] {
             let before = Record { state, pin: pin(1), last_good: None, refused: 1 };
-            assert_eq!(decide(Some(&before), pin(2), CLEAR), Ok(()));
-            assert_eq!(decide(Some(&before), PinIdentity { modified: (1, 3), ..pin(1) }, CLEAR), Ok(()));
+            assert_eq!(decide(Some(&before), pin(2), CLEAR, None), Ok(()));
+            assert_eq!(
+                decide(Some(&before), PinIdentity { modified: (1, 3), ..pin(1) }, CLEAR, None),
+                Ok(())
+            );
         }
     }
 
@@ -342,11 +350,15 @@ mod tests {
     }
 
     fn files() -> Files {
+        files_of(NonZeroU32::new(3))
+    }
+
+    fn files_of(lockout: Option<NonZeroU32>) -> Files {
         let dir = tempfile::tempdir().unwrap();
         let pin_file = dir.path().join("pin");
         fs::write(&pin_file, "1234\n").unwrap();
         fs::set_permissions(&pin_file, fs::Permissions::from_mode(0o600)).unwrap();
-        let breaker = Breaker::new(dir.path().join("t.pin"), pin_file);
+        let breaker = Breaker::new(dir.path().join("t.pin"), pin_file, lockout);
         Files { _dir: dir, breaker }
     }
 
@@ -394,6 +406,19 @@ mod tests {
         attempt.right().unwrap();
         fs::write(&files.breaker.pin_file, "changed\n").unwrap();
         assert_eq!(attempt_kind(&files), None, "a right PIN starts the count anew");
+    }
+
+    #[test]
+    fn a_token_that_never_locks_is_tried_with_every_new_file() {
+        let files = files_of(None);
+        for refused in ["wrong", "wrong again", "and again"] {
+            fs::write(&files.breaker.pin_file, refused).unwrap();
+            let (_, attempt) = files.breaker.attempt(CLEAR).unwrap();
+            attempt.wrong();
+            assert_eq!(attempt_kind(&files), Some(Kind::PinRefused));
+        }
+        fs::write(&files.breaker.pin_file, "the right one\n").unwrap();
+        assert_eq!(attempt_kind(&files), None);
     }
 
     #[test]

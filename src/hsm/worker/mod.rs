@@ -109,10 +109,10 @@ fn work(hello: Hello, lanes: Lanes) -> Result<(), Error> {
 }
 
 fn change_pin(module: &Module, wanted: ChangePin, lock_dir: &Path) -> Result<SlotInfo, Error> {
-    let ChangePin { selector, pin_file, by, new } = wanted;
+    let ChangePin { selector, pin_file, lockout, by, new } = wanted;
     let slot = module.select(&selector)?;
     let claim = Claim::of(module, slot, lock_dir)?;
-    let breaker = Breaker::new(claim.pin_record.clone(), pin_file);
+    let breaker = Breaker::new(claim.pin_record.clone(), pin_file, lockout);
     match by {
         PinChangedBy::SecurityOfficer(so_pin) => pin_change::set(module, slot, &breaker, &so_pin.0, &new.0)?,
         PinChangedBy::User(present) => pin_change::change(module, slot, &breaker, &present, &new.0)?,
@@ -125,7 +125,7 @@ fn serve(module: Module, serve: Serve, lock_dir: &Path, lanes: Lanes) -> Result<
     let Serve { selector, pin_file, profile, sessions, declared_hardware, forget_pin_attempts } = serve;
     let slot = module.select(&selector)?;
     let claim = Claim::of(&module, slot, lock_dir)?;
-    let breaker = Breaker::new(claim.pin_record.clone(), pin_file);
+    let breaker = Breaker::new(claim.pin_record.clone(), pin_file, profile.lockout);
     if forget_pin_attempts {
         breaker.forget()?;
     }

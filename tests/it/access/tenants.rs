@@ -36,10 +36,12 @@ fn another_tenants_handle_is_answered_like_one_that_does_not_exist() {
         problem.to_string().replace(handle, "HANDLE")
     };
     let renewal = |key: &str| json!({ "subject": "CN=a", "key": { "handle": key } });
-    let routes: [(&str, &str, &str, Option<&Value>); 6] = [
+    let again = json!({ "key": "new" });
+    let routes: [(&str, &str, &str, Option<&Value>); 7] = [
         ("GET", "/csrs/{}", handle, None),
         ("DELETE", "/csrs/{}", handle, None),
         ("POST", "/csrs/{}/retire", handle, None),
+        ("POST", "/csrs/{}/renew", handle, Some(&again)),
         ("GET", "/csrs/{}/certificate", handle, None),
         ("GET", "/keys/{}", key, None),
         ("DELETE", "/keys/{}", key, None),
@@ -68,6 +70,13 @@ fn another_tenants_handle_is_answered_like_one_that_does_not_exist() {
     let shown = office.call(&pki, "GET", &format!("/csrs/{handle}"), None).expect(200).json();
     assert_eq!(shown["status"], "pending");
     office.call(&pki, "POST", "/csrs", Some(&renewal(key))).expect(201);
+    let renewed =
+        office.call(&pki, "POST", &format!("/csrs/{handle}/renew"), Some(&again)).expect(201).json();
+    for (whose, theirs) in [("csrs", &renewed["handle"]), ("keys", &renewed["key"]["handle"])] {
+        let path = format!("/{whose}/{}", theirs.as_str().unwrap());
+        office.call(&lab, "GET", &path, None).problem(404, "not-found");
+        office.call(&pki, "GET", &path, None).expect(200);
+    }
 }
 
 #[test]

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::access::Office;
-use crate::harness::{Appliance, PIN, Service};
+use crate::harness::{Appliance, SOFTHSM, Service};
 use crate::ledger::audit_of;
+
+/// Refused by the token, at first.
+const WRONG: &str = "4321-wrong";
 
 fn appliance_with(settings: &str) -> Appliance {
     let appliance = Appliance::new();
@@ -166,32 +169,24 @@ fn without_four_eyes_the_command_line_wipes_at_once() {
 #[test]
 fn the_pin_is_tried_once_more_when_a_second_operator_agrees() {
     let appliance = appliance_with("reset_pin_breaker = true\n");
-    appliance.write_private("pin", "4321-wrong");
+    appliance.write_private("pin", WRONG);
     let service = appliance.start();
     let staff = Operators::of(&appliance, &service);
     let problem = || service.get("/tokens").json()["items"][0]["problem"].clone();
     service.await_that("the PIN is refused", || problem().to_string().contains("refused the PIN"));
-    // The right PIN under the same identity: the breaker cannot see that it is another one.
-    let file = appliance.path("pin");
-    let changed = std::fs::metadata(&file).unwrap().modified().unwrap();
-    std::fs::write(&file, &PIN[..10]).unwrap();
-    std::fs::File::options().write(true).open(&file).unwrap().set_modified(changed).unwrap();
+    // The PIN of the file becomes the token's, of which the breaker cannot know.
+    let set = std::process::Command::new("pkcs11-tool")
+        .args(["--module", SOFTHSM, "--token-label", "test-token", "--login", "--login-type", "so"])
+        .args(["--so-pin", "so-pin-1234", "--init-pin", "--new-pin", WRONG])
+        .env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"))
+        .output()
+        .unwrap();
+    assert!(set.status.success(), "{set:?}");
 
-    for olga in [&staff.olga, &staff.otto] {
-        staff.office.call(olga, "POST", "/tokens/nowhere/breaker/reset", None).problem(404, "not-found");
-    }
+    staff.office.call(&staff.olga, "POST", "/tokens/nowhere/breaker/reset", None).problem(404, "not-found");
     let path = "/tokens/main/breaker/reset";
     let proposal = staff.proposed("POST", path, None);
-    let attempts = |service: &Service<'_>| {
-        drop(service.get("/tokens"));
-        appliance.log().matches("refused the PIN").count()
-    };
-    let before = attempts(&service);
-    staff.decide(&staff.otto, &proposal, "approve", &json!({})).expect(200);
-    service.await_that("it was tried", || attempts(&service) > before);
-    // Still wrong: cut short. Now the right one, which is another file.
-    appliance.write_private("pin", PIN);
-    let proposal = staff.proposed("POST", path, None);
+    assert!(problem().to_string().contains("refused the PIN"), "it is not tried by itself");
     staff.decide(&staff.otto, &proposal, "approve", &json!({})).expect(200);
     service.await_ready();
     let proposal = staff.proposed("POST", path, None);
