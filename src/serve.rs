@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::app::proposals::FourEyes;
 use crate::app::templates::TemplateRules;
 use crate::app::tokens::TokenRules;
-use crate::app::{App, Rules, SystemClock};
+use crate::app::{self, App, Rules, SystemClock};
 use crate::auth::{self, Authenticator};
 use crate::config::{self, Config, TlsConfig, TokenConfig};
 use crate::domain::id::InstallationId;
@@ -72,6 +72,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
     let rules = rules(&config)?;
     let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone(), rules);
+    app.end_interrupted_proposals().await?;
     app.watch_tokens();
 
     let (router, _) =
@@ -265,6 +266,9 @@ pub enum Error {
     /// The issuing templates.
     #[error(transparent)]
     Templates(#[from] config::Error),
+    /// What was under way when the service was last ended.
+    #[error(transparent)]
+    App(#[from] app::Error),
     /// Signal handlers.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),

@@ -201,6 +201,26 @@ impl App {
         Ok(())
     }
 
+    /// At the start: what was approved and not recorded as done was interrupted. It is not begun again,
+    /// since it counts once.
+    ///
+    /// # Errors
+    /// The index cannot be used now.
+    pub async fn end_interrupted_proposals(&self) -> Result<(), Error> {
+        let now = self.now();
+        self.0
+            .store
+            .write(move |tx| {
+                for handle in tx.proposals_approved()? {
+                    let reason =
+                        "strongroom was interrupted: look what was done, and propose it anew".to_owned();
+                    change(tx, &Actor::System, handle, Command::Failed { reason }, now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     async fn execute(&self, caller: &Caller, operation: Operation) -> Result<Effect, Error> {
         match operation {
             Operation::DestroyKey { key } => {

@@ -22,6 +22,11 @@ impl View {
         self.all(sql, [saturated(limit)], proposal)
     }
 
+    /// Proposals that were approved, and of which nothing more is known.
+    pub fn proposals_approved(&self) -> Result<Vec<Handle>, Error> {
+        self.all("SELECT handle FROM proposals WHERE state = 'approved'", [], |row| row.get("handle"))
+    }
+
     /// Proposals that nobody decided on in time.
     pub fn proposals_expired(&self, now: Timestamp) -> Result<Vec<Proposal>, Error> {
         let sql = "SELECT * FROM proposals WHERE state = 'proposed' AND expires_at <= ?1";
@@ -122,14 +127,17 @@ mod tests {
             })
             .await
             .unwrap();
-        let (late, newest, one) = store
+        let (late, newest, one, approved) = store
             .read(|view| {
-                Ok((view.proposals_expired(at(12))?, view.newest_proposals(2)?, view.proposal(handle(1))?))
+                let late = view.proposals_expired(at(12))?;
+                let newest = view.newest_proposals(2)?;
+                Ok((late, newest, view.proposal(handle(1))?, view.proposals_approved()?))
             })
             .await
             .unwrap();
         assert_eq!(late, [proposed(2)]);
         assert_eq!(newest, [proposed(3), proposed(2)]);
         assert_eq!(one, Some(decided));
+        assert_eq!(approved, [handle(1)]);
     }
 }

@@ -189,9 +189,9 @@ fn an_approval_counts_only_for_what_was_asked_by_who_still_may() {
     office.manage("PUT", "/principals/operator/grants/approver", None).expect(200);
     let path = format!("/csrs/{handle}/approve");
     service.post(&path, &json!({})).problem(403, "approval.local");
-    // Nor whoever owns the machine, or is not mapped.
-    let by_uid = [("authorization", "")];
-    service.request("POST", &path, &by_uid, None).problem(401, "auth.unauthenticated");
+    // Nor whoever shows no credential.
+    let nobody = [("authorization", "")];
+    service.request("POST", &path, &nobody, None).problem(401, "auth.unauthenticated");
 
     let of_dave = staff.ask("named");
     staff.decide(&staff.carol, &of_dave, "approve", &json!({})).problem(403, "approval.not-named");

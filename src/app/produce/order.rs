@@ -7,6 +7,7 @@ use crate::app::{App, Caller, Error, Token};
 use crate::domain::algorithm::{KeyKind, Scheme};
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
+use crate::domain::invalid::Invalid;
 use crate::domain::key::Key;
 use crate::domain::policy::{self, KeyChoice};
 use crate::domain::signing_request::{KeySource, SigningRequest, State, TemplateUse};
@@ -41,7 +42,13 @@ impl App {
     }
 
     async fn order_without_template(&self, caller: &Caller, wish: Wish) -> Result<Order, Error> {
-        wish.spec.validate().map_err(Error::invalid)?;
+        let mut problems = wish.spec.validate().err().unwrap_or_default();
+        if wish.validity_days == Some(0) {
+            problems.push(Invalid::new("validity_days", "must be at least 1"));
+        }
+        if !problems.is_empty() {
+            return Err(Error::invalid(problems));
+        }
         let (key, scheme) = match wish.key {
             KeyWish::New { kind, token } => {
                 let kind = kind.map_or_else(default_kind, Ok)?;

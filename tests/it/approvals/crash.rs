@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{ASKED, Staff, appliance_with, under};
 use crate::access::Office;
+use crate::harness::Appliance;
 
 /// Before the commit it still waits; after it, the key is made, once, by the next start.
 #[test]
@@ -46,4 +47,44 @@ fn an_approval_is_neither_lost_nor_done_twice_by_a_crash() {
         // And everything works on.
         staff.office.call(&staff.bob, "POST", "/csrs", Some(&under("asked"))).expect(202);
     }
+}
+
+/// A key is destroyed in any case, since that was decided; the proposal is not done a second time.
+#[test]
+fn a_proposal_interrupted_by_a_crash_counts_once() {
+    let mut appliance = Appliance::new();
+    let text = format!("{}\n[four_eyes]\ndestroy_key = true\n", appliance.config_text());
+    appliance.write_private("strongroom.toml", &text);
+    appliance.env("STRONGROOM_KILL_AT", "destroy-before:1");
+    let (admin, otto, path, key);
+    {
+        let mut service = appliance.start_ready();
+        {
+            let office = Office::open(&appliance, &service);
+            let made = service.create("a.example");
+            key = made["key"]["handle"].as_str().unwrap().to_owned();
+            let request = made["handle"].as_str().unwrap();
+            // A renewal keeps the key when what it renews is cancelled, and is not the one that made it.
+            let renewal = service.post(&format!("/csrs/{request}/renew"), &json!({})).expect(201).json();
+            service.delete(&format!("/csrs/{request}")).expect(200);
+            service.delete(&format!("/csrs/{}", renewal["handle"].as_str().unwrap())).expect(200);
+            otto = office.hire("otto", &[("operator", None)]);
+            let proposal = service.delete(&format!("/keys/{key}")).expect(202).json();
+            path = format!("/proposals/{}/approve", proposal["handle"].as_str().unwrap());
+            admin = office.admin;
+        }
+        let bearer = format!("Bearer {otto}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let _ = service.try_request("POST", &path, &headers, Some(b"{}"));
+        service.await_killed();
+    }
+    appliance.clear_env();
+    let service = appliance.start_ready();
+    let office = Office { service: &service, admin };
+    let listed = office.call(&otto, "GET", "/proposals", None).expect(200).json();
+    assert_eq!(listed["items"][0]["status"], "failed", "{listed:#}");
+    office.call(&otto, "POST", &path, Some(&json!({}))).problem(409, "proposal.state");
+    service.await_that("the decision is carried out", || {
+        service.get(&format!("/keys/{key}")).json()["state"] == "destroyed"
+    });
 }
