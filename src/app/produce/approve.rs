@@ -31,7 +31,7 @@ enum Decision {
 
 /// A decision that is allowed, or comes too late.
 enum Judged {
-    Counts(SigningRequest),
+    Counts(Box<SigningRequest>),
     TooLate,
 }
 
@@ -63,8 +63,8 @@ impl App {
             self.0.store.read(move |view| app.judged(view, &by, handle, decision, app.now())).await?;
         let Judged::Counts(request) = judged else { return Err(self.too_late(handle).await) };
         let approved = match request.key_source {
-            KeySource::New => self.approve_new_key(caller, request, decision).await?,
-            KeySource::Existing => self.approve_existing_key(caller, request, decision).await?,
+            KeySource::New => self.approve_new_key(caller, *request, decision).await?,
+            KeySource::Existing => self.approve_existing_key(caller, *request, decision).await?,
         };
         match approved {
             Some(produced) => Ok(produced),
@@ -267,7 +267,7 @@ impl App {
         {
             return Err(requester_lost_rights().about(handle));
         }
-        Ok(Judged::Counts(request))
+        Ok(Judged::Counts(Box::new(request)))
     }
 
     /// Has the request rejected at once; answers the error for whoever decided too late.
