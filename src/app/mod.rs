@@ -60,6 +60,9 @@ use watch::Health;
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
+/// One lock for each token, by its configured name.
+type Turns = BTreeMap<String, tokio::sync::Mutex<()>>;
+
 struct Parts {
     store: Store,
     hsm: Hsm,
@@ -68,7 +71,9 @@ struct Parts {
     default_token: Option<String>,
     rules: BTreeMap<String, TokenRules>,
     /// Held while a token is reconciled: by its watch, or because an operator asks for it.
-    reconciling: BTreeMap<String, tokio::sync::Mutex<()>>,
+    reconciling: Turns,
+    /// Held while an operator has a token probed: a create waits for one throw-away key at the most.
+    probing: Turns,
     templates: InForce,
     template_rules: TemplateRules,
     four_eyes: FourEyes,
@@ -104,8 +109,9 @@ impl App {
         default_token: Option<String>,
         rules: Rules,
     ) -> Self {
-        let reconciling =
-            hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
+        let turns =
+            || hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
+        let (reconciling, probing) = (turns(), turns());
         Self(Arc::new(Parts {
             store,
             hsm,
@@ -116,6 +122,7 @@ impl App {
             template_rules: rules.template_rules,
             four_eyes: rules.four_eyes,
             reconciling,
+            probing,
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),
