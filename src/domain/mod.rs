@@ -27,3 +27,4 @@ pub mod proposal;
 pub mod san;
 pub mod signing_request;
 pub mod template;
+mod text;

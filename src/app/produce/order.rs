@@ -52,11 +52,13 @@ impl App {
         let (key, scheme) = match wish.key {
             KeyWish::New { kind, token } => {
                 let kind = kind.map_or_else(default_kind, Ok)?;
+                wish.spec.validate_for(kind).map_err(Error::invalid)?;
                 let scheme = kind.scheme_with(wish.digest, wish.padding)?;
                 (OrderedKey::New { kind, token: self.token_for(token)? }, scheme)
             }
             KeyWish::Existing(handle) => {
                 let key = self.usable_key(caller, handle).await?;
+                wish.spec.validate_for(key.kind).map_err(Error::invalid)?;
                 let scheme = key.kind.scheme_with(wish.digest, wish.padding)?;
                 (OrderedKey::Existing(key), scheme)
             }
