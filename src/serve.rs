@@ -19,10 +19,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::audit::{AuditKey, KeyError};
+use crate::app::proposals::FourEyes;
+use crate::app::templates::TemplateRules;
 use crate::app::tokens::TokenRules;
-use crate::app::{App, SystemClock};
+use crate::app::{self, App, Rules, SystemClock};
 use crate::auth::{self, Authenticator};
-use crate::config::{Config, TlsConfig, TokenConfig};
+use crate::config::{self, Config, TlsConfig, TokenConfig};
 use crate::domain::id::InstallationId;
 use crate::hsm::{Hsm, Selector, StartOptions, TokenSpec};
 use crate::http::limits::Limits;
@@ -75,18 +77,20 @@ pub async fn run(config: Config) -> Result<(), Error> {
         }
         _ => (None, None),
     };
-    let unix = listen::bind_unix(&config.socket()).map_err(|source| Error::io(&config.socket(), source))?;
+    let socket = config.socket();
+    let unix = listen::bind_unix(&socket).map_err(|source| Error::io(&socket, source))?;
 
     let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
-    let rules = config.tokens.iter().map(|(name, token)| (name.clone(), rules_of(token))).collect();
+    let rules = rules(&config)?;
     let app = App::new(store.clone(), audit_key, hsm.clone(), clock, config.default_token.clone(), rules);
+    app.end_interrupted_proposals().await?;
     app.watch_tokens();
 
     let (router, _) =
         http::router(Context { app: app.clone(), authenticator: authenticator.clone(), limits });
     let tls_address = tls_address.map(tracing::field::display);
-    tracing::info!(%address, tls = tls_address, socket = %config.socket().display(), "serving");
+    tracing::info!(%address, tls = tls_address, socket = %socket.display(), "serving");
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "plain HTTP is served beyond this machine: API keys travel in clear");
     }
@@ -96,7 +100,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let mut background = JoinSet::new();
     stop_on_signal(stop, Arc::clone(&manager), &mut background).map_err(Error::Signals)?;
     let reloading = Arc::clone(&manager);
-    background.spawn(async move { reload::run(hangups, tls, &reloading).await });
+    let reloaded = app.clone();
+    background.spawn(async move { reload::run(hangups, tls, &config, &reloaded, &reloading).await });
     let attended = app.clone();
     background.spawn(async move { manager.attend(&attended, &store).await });
     background.spawn(note_uses(authenticator.clone()));
@@ -107,7 +112,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     if let Err(error) = app.record_repeated_refusals(true).await {
         tracing::warn!(%error, "the last refusals are not on record");
     }
-    let _ = std::fs::remove_file(config.socket());
+    let _ = std::fs::remove_file(socket);
     hsm.shutdown().await;
     tracing::info!("stopped");
     Ok(())
@@ -164,6 +169,24 @@ pub fn token_spec(name: &str, token: &TokenConfig) -> TokenSpec {
         declared_hardware: token.hardware,
         sessions: token.sessions,
     }
+}
+
+fn rules(config: &Config) -> Result<Rules, Error> {
+    Ok(Rules {
+        tokens: config.tokens.iter().map(|(name, token)| (name.clone(), rules_of(token))).collect(),
+        templates: config.load_templates()?,
+        template_rules: TemplateRules {
+            by_default: config.templates.by_default.clone(),
+            required: config.templates.required,
+        },
+        four_eyes: FourEyes {
+            destroy_key: config.four_eyes.destroy_key,
+            wipe_slot: config.four_eyes.wipe_slot,
+            reset_pin_breaker: config.four_eyes.reset_pin_breaker,
+            override_probe: config.four_eyes.override_probe,
+            expires_after: i64::from(config.four_eyes.expires_after) * 1000,
+        },
+    })
 }
 
 fn rules_of(token: &TokenConfig) -> TokenRules {
@@ -269,6 +292,12 @@ pub enum Error {
     /// The files of the HTTPS listener.
     #[error("`tls`: {0}")]
     Tls(#[from] tls::Error),
+    /// The issuing templates.
+    #[error(transparent)]
+    Templates(#[from] config::Error),
+    /// What was under way when the service was last ended.
+    #[error(transparent)]
+    App(#[from] app::Error),
     /// Signal handlers.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),

@@ -4,6 +4,7 @@
 //! here; the server turns them into domain types and tells which field is wrong.
 
 mod access;
+mod approval;
 mod audit;
 mod extensions;
 mod probe;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 pub use access::*;
+pub use approval::*;
 pub use audit::*;
 pub use extensions::{
     BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
@@ -42,6 +44,13 @@ pub struct CreateCsr {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["DNS:www.example.com"]))]
     pub sans: Vec<String>,
+    /// The issuing template to be judged by; the tenant's default, where there is one, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "tls-server")]
+    pub template: Option<String>,
+    /// How many days the certificate shall be valid. A CSR cannot say it; templates have rules for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity_days: Option<u32>,
     /// Whose key: a new one (the default), or one that is there (a renewal).
     #[serde(default)]
     pub key: KeyChoice,
@@ -71,6 +80,9 @@ pub struct RenewCsr {
     /// Whose key: `same` (the default) or `new`.
     #[serde(default)]
     pub key: RenewalKey,
+    /// The issuing template to be judged by; that of the earlier signing request when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// A challengePassword for the new CSR. That of the earlier one is not repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
@@ -126,7 +138,7 @@ pub struct NameAttribute {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyChoice {
-    /// Kind of a new key, such as `ec-p256` (the default) or `rsa-3072`.
+    /// Kind of a new key, such as `ec-p256` (the default, unless a template has another) or `rsa-3072`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "ec-p256")]
     pub kind: Option<String>,
@@ -144,8 +156,8 @@ pub struct Csr {
     /// The signing request's handle.
     #[schema(example = "019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     pub handle: String,
-    /// `intent`, `generated`, `pending`, `issued`, `retired`, `cancelled`, `failed` or
-    /// `quarantined`.
+    /// `awaiting_approval`, `intent`, `generated`, `pending`, `issued`, `retired`, `rejected`,
+    /// `cancelled`, `failed` or `quarantined`.
     #[schema(example = "pending")]
     pub status: String,
     /// When it was asked for, RFC 3339.
@@ -173,13 +185,22 @@ pub struct Csr {
     /// Handle of the signing request that it renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<String>,
+    /// The issuing template that it was judged by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateUse>,
+    /// How many days its certificate shall be valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity_days: Option<u32>,
+    /// That it has, or had, to be approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// The key.
     pub key: KeyReference,
     /// The CSR as PEM, once it is made.
     pub csr: Option<String>,
     /// SHA-256 of the married certificate's DER in hexadecimal, once there is one.
     pub certificate_sha256: Option<String>,
-    /// Why it failed or is quarantined.
+    /// Why it failed, is quarantined or was rejected; `expired` when nobody approved it in time.
     pub failure: Option<String>,
     /// What the statement that the key cannot leave rests on.
     pub evidence: Evidence,
@@ -527,6 +548,11 @@ pub struct Problem {
 /// One broken rule.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FieldProblem {
+    /// The rule of the issuing template that is broken, where it is one of those; docs/templates.md
+    /// has them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "san.dns.pattern")]
+    pub rule: Option<String>,
     /// Path of the field, such as `sans[2]`.
     pub field: String,
     /// Offset in the field's text in bytes, where that can be told.

@@ -75,6 +75,16 @@ impl Error {
         Self::new(Kind::Invalid, "input.invalid", message).with(|body| body.invalid = invalid)
     }
 
+    /// Well-formed, and refused: each rule that is broken.
+    pub fn refused(code: &'static str, invalid: Vec<Invalid>) -> Self {
+        let told = |broken: &Invalid| match &broken.rule {
+            Some(rule) => format!("{rule}: {broken}"),
+            None => broken.to_string(),
+        };
+        let message = invalid.iter().map(told).collect::<Vec<_>>().join("; ");
+        Self::new(Kind::Refused, code, message).with(|body| body.invalid = invalid)
+    }
+
     /// There is no `what` with that handle.
     pub fn not_found(what: &str, handle: impl fmt::Display) -> Self {
         Self::new(Kind::NotFound, "not-found", format!("there is no {what} {handle}"))
@@ -107,7 +117,7 @@ impl Error {
         self.0.code
     }
 
-    /// Every broken rule, for [`Kind::Invalid`].
+    /// Every broken rule, for [`Kind::Invalid`] and [`Kind::Refused`].
     pub fn invalid_fields(&self) -> &[Invalid] {
         &self.0.invalid
     }

@@ -3,11 +3,13 @@
 //! - [`access`]: principals, their credentials and grants, tenants
 //! - [`audit`]: the audit log: read, checked, started anew; refusals
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
+//! - [`templates`]: which issuing template judges a wish; `four_eyes`: who may decide for whom
 //! - [`idempotency`]: a create that is sent twice makes one key
 //! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
 //! - [`keys`]: what becomes of keys
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
 //! - [`probe`]: whether a token may be used at all
+//! - [`proposals`]: operations under four eyes; `wipe`: those on a whole token
 //! - [`watch`]: the sentinel key, readiness, and when to reconcile
 //!
 //! It knows nothing of HTTP or the command line.
@@ -18,16 +20,20 @@ mod caller;
 pub mod certificate_objects;
 mod error;
 pub mod failpoint;
+mod four_eyes;
 pub mod idempotency;
 pub mod keys;
 pub mod marry;
 pub mod probe;
 pub mod produce;
+pub mod proposals;
 pub mod reconcile;
 mod system;
+pub mod templates;
 pub mod tokens;
 mod transition;
 pub mod watch;
+mod wipe;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,14 +45,17 @@ pub use system::SystemClock;
 
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::id::{Handle, KeyId};
+use crate::domain::template::Templates;
 use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
-pub use crate::store::{Answer, AuditFilter, Certificate, Order, Page, RequestFilter};
+pub use crate::store::{Answer, Approval, AuditFilter, Certificate, Order, Page, RequestFilter};
 use audit::{AuditKey, Refusals};
 use idempotency::InFlight;
 use produce::Drivers;
+use proposals::FourEyes;
+use templates::{InForce, TemplateRules};
 use tokens::TokenRules;
 use watch::Health;
 
@@ -70,6 +79,9 @@ struct Parts {
     reconciling: Turns,
     /// Held while an operator has a token probed: a create waits for one throw-away key at the most.
     probing: Turns,
+    templates: InForce,
+    template_rules: TemplateRules,
+    four_eyes: FourEyes,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
@@ -79,8 +91,21 @@ struct Parts {
     attention: tokio::sync::watch::Sender<()>,
 }
 
+/// What the configuration says of how things are done.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// By the name of the token.
+    pub tokens: BTreeMap<String, TokenRules>,
+    /// The issuing templates, as they are at the start.
+    pub templates: Templates,
+    /// Which of them judges a request that names none.
+    pub template_rules: TemplateRules,
+    /// What needs another pair of eyes.
+    pub four_eyes: FourEyes,
+}
+
 impl App {
-    /// The application over an open index and started tokens, with the rules of those that have any.
+    /// The application over an open index and started tokens.
     /// Does nothing until asked; [`App::watch_tokens`] starts the sentinel and the reconciler.
     pub fn new(
         store: Store,
@@ -88,7 +113,7 @@ impl App {
         hsm: Hsm,
         clock: Arc<dyn Clock>,
         default_token: Option<String>,
-        rules: BTreeMap<String, TokenRules>,
+        rules: Rules,
     ) -> Self {
         let turns =
             || hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
@@ -100,7 +125,10 @@ impl App {
             hsm,
             clock,
             default_token,
-            rules,
+            rules: rules.tokens,
+            templates: InForce::new(rules.templates),
+            template_rules: rules.template_rules,
+            four_eyes: rules.four_eyes,
             reconciling,
             probing,
             drivers: Drivers::default(),

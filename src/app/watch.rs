@@ -19,6 +19,8 @@ use crate::domain::key::{Key, Purpose};
 use crate::hsm::{Token, TokenInfo, TokenStatus};
 use crate::store::{Attempt, Outcome as AttemptOutcome};
 
+/// How often it is looked for what nobody decided on in time. A decision itself looks at the clock.
+const EXPIRE_EVERY: Duration = Duration::from_secs(1);
 /// A sentinel that signed is asked again after so long.
 const SENTINEL_EVERY: Duration = Duration::from_secs(15);
 /// One that did not, sooner: an outage ends for us when a sentinel signs.
@@ -150,8 +152,10 @@ pub(super) async fn wait_until_admitted(health: &Health, token: &Token) -> Resul
 }
 
 impl App {
-    /// Starts the watch over every token; ends with the runtime.
+    /// Starts the watch over every token, and over what waits for somebody; ends with the runtime.
     pub fn watch_tokens(&self) {
+        let app = self.clone();
+        tokio::spawn(async move { app.watch_the_waiting().await });
         for token in self.0.hsm.tokens() {
             let (app, token) = (self.clone(), token.clone());
             tokio::spawn(async move { app.watch_token(token).await });
@@ -194,6 +198,19 @@ impl App {
     /// What the sentinel of a token last said.
     pub fn health(&self, token: &str) -> TokenHealth {
         self.0.health.of(token)
+    }
+
+    async fn watch_the_waiting(&self) {
+        loop {
+            let expired = async {
+                self.expire_approvals().await?;
+                self.expire_proposals().await
+            };
+            if let Err(error) = expired.await {
+                tracing::warn!(%error, "what nobody approved in time cannot be ended now");
+            }
+            tokio::time::sleep(EXPIRE_EVERY).await;
+        }
     }
 
     async fn watch_token(&self, token: Token) {

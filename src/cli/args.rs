@@ -65,6 +65,9 @@ pub enum Command {
     /// Look at keys, destroy them, and compare them with the token.
     #[command(subcommand)]
     Key(Key),
+    /// Decide on operations that somebody else proposed.
+    #[command(subcommand)]
+    Proposal(Proposal),
     /// Say who may do what.
     #[command(subcommand)]
     Principal(Principal),
@@ -80,7 +83,7 @@ pub enum Command {
     /// Look at the audit log, check it, and take it elsewhere.
     #[command(subcommand)]
     Audit(Audit),
-    /// Check issuing templates and see what a request would get.
+    /// Look at issuing templates, check them, and see what a request would get.
     #[command(subcommand)]
     Template(Template),
     /// The process that loads a PKCS#11 module. Started by the service.
@@ -107,6 +110,19 @@ pub enum Slot {
         /// Where its PINs come from.
         #[command(flatten)]
         pins: Pins,
+    },
+    /// Destroy every key of ours on a token, by the running service. Asks first; refused while live
+    /// signing requests use keys there.
+    Wipe {
+        /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+        /// Also keys that live signing requests use.
+        #[arg(long)]
+        force: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
     /// Set the user PIN as the security officer, for a PIN that is locked or lost. Stop the service first.
     #[command(after_help = "Examples:\n  strongroom slot set-pin --so-pin-file so-pin\n  \
@@ -173,6 +189,11 @@ pub enum Token {
         /// Only these key kinds, separated by commas.
         #[arg(long, value_delimiter = ',')]
         kinds: Vec<String>,
+    },
+    /// Have the PIN tried once more that the token refused or did not answer. A wrong one costs a try.
+    ResetBreaker {
+        /// Its name in the configuration.
+        name: String,
     },
     /// Let a token in although it lets keys out, or take that back. Every answer then says so.
     Accept {
@@ -243,12 +264,31 @@ pub enum Csr {
     Renew {
         /// The handle of the earlier request: pending, issued or retired.
         handle: String,
+        /// The issuing template to be judged by; that of the earlier request when absent.
+        #[arg(long)]
+        template: Option<String>,
         /// Make a new key, of the same kind and on the same token.
         #[arg(long)]
         new_key: bool,
         /// How it is asked for.
         #[command(flatten)]
         asking: Asking,
+    },
+    /// Approve a signing request that waits for it; its key is made then.
+    Approve {
+        /// Its handle.
+        handle: String,
+        /// The hash of what was looked at, from `csr show`; refused when it is another one.
+        #[arg(long)]
+        hash: Option<String>,
+    },
+    /// Reject a signing request that waits for an approval.
+    Reject {
+        /// Its handle.
+        handle: String,
+        /// Why, for whoever asked.
+        #[arg(long)]
+        reason: String,
     },
     /// Call a signing request off; says what becomes of its key.
     Cancel {
@@ -291,6 +331,12 @@ pub struct NewCsr {
     /// The kinds are DNS, IP, email, URI, UPN, RID, dirName and otherName.
     #[arg(long = "san")]
     pub sans: Vec<String>,
+    /// The issuing template to be judged by; the tenant's default when absent.
+    #[arg(long)]
+    pub template: Option<String>,
+    /// How many days the certificate shall be valid.
+    #[arg(long)]
+    pub days: Option<u32>,
     /// Kind of the new key, such as `ec-p256` or `rsa-3072`.
     #[arg(long)]
     pub kind: Option<String>,
@@ -329,6 +375,29 @@ pub struct Asking {
     /// Do not wait for a slow key; look later with `csr show`.
     #[arg(long)]
     pub no_wait: bool,
+}
+
+/// `proposal`
+#[derive(Debug, Subcommand)]
+pub enum Proposal {
+    /// List the newest proposals that concern you.
+    List,
+    /// Approve a proposal of somebody else: it is done at once.
+    Approve {
+        /// Its handle.
+        handle: String,
+        /// The hash of what was looked at; refused when it is another one.
+        #[arg(long)]
+        hash: Option<String>,
+    },
+    /// Reject a proposal of somebody else.
+    Reject {
+        /// Its handle.
+        handle: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// `key`

@@ -27,12 +27,13 @@ pub fn run() -> ExitCode {
         Command::Token(token) => command::token::run(&args.target, token, &report),
         Command::Csr(csr) => command::csr::run(&args.target, csr, &report),
         Command::Key(key) => command::key::run(&args.target, key, &report),
+        Command::Proposal(proposal) => command::proposal::run(&args.target, proposal, &report),
         Command::Principal(principal) => command::principal::run(&args.target, principal, &report),
         Command::ApiKey(key) => command::credential::run_api_key(&args.target, key, &report),
         Command::Credential(credential) => command::credential::run(&args.target, credential, &report),
         Command::Tenant(tenant) => command::tenant::run(&args.target, tenant, &report),
         Command::Audit(audit) => command::audit::run(&args.target, audit, &report),
-        Command::Template(template) => command::template::run(template, &report),
+        Command::Template(template) => command::template::run(&args.target, template, &report),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use spec::{ClientCertificatesSpec, TlsSpec};
-pub use spec::{ConfigSpec, defaults};
+pub use spec::{ConfigSpec, FourEyesSpec, defaults};
 
 use crate::hsm::profile::Profile;
 use templates::TemplateSources;
@@ -28,6 +28,8 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Whether the API key beside the database counts.
     pub use_api_key_file: bool,
+    /// What needs another pair of eyes.
+    pub four_eyes: FourEyesSpec,
     /// Requests that one principal may make in a second.
     pub requests_per_second: u32,
     /// Logins that may fail from one address in a minute.
@@ -175,6 +177,7 @@ impl Config {
             listen: spec.http.listen,
             tls,
             use_api_key_file: spec.access.api_key_file,
+            four_eyes: spec.four_eyes,
             requests_per_second: limits.requests_per_second,
             failed_logins_per_minute: limits.failed_logins_per_minute,
             tokens,
@@ -218,7 +221,12 @@ impl TemplateSources {
         for name in &ready_made {
             templates::ready_made_text(name).map_err(|e| format!("`templates.ready_made`: `{name}`: {e}"))?;
         }
-        Ok(Self { dir: spec.dir.map(|dir| base.join(dir)), ready_made })
+        Ok(Self {
+            dir: spec.dir.map(|dir| base.join(dir)),
+            ready_made,
+            by_default: spec.default_template,
+            required: spec.require_template,
+        })
     }
 }
 
@@ -332,6 +340,7 @@ mod tests {
         let ready_made: Vec<_> = templates::ready_made_names().collect();
         assert_eq!(example.access, smallest.access);
         assert_eq!(example.limits, smallest.limits);
+        assert_eq!(example.four_eyes, smallest.four_eyes);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         assert_eq!(example.tokens["main"].write_certificates, smallest.tokens["main"].write_certificates);
@@ -343,7 +352,9 @@ mod tests {
             format!("# allow_non_loopback = {}", smallest.http.allow_non_loopback),
             format!("# client_certificates = \"{:?}\"", defaults::CLIENT_CERTIFICATES).to_lowercase(),
             format!("# ready_made = {ready_made:?}"),
+            format!("# require_template = {}", smallest.templates.require_template),
             format!("# api_key_file = {}", defaults::API_KEY_FILE),
+            format!("# expires_after = {}", defaults::PROPOSAL_EXPIRES_AFTER),
             format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
             format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),
         ] {

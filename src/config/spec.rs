@@ -18,6 +18,8 @@ pub mod defaults {
     pub const CLIENT_CERTIFICATES: super::ClientCertificatesSpec = super::ClientCertificatesSpec::Off;
     /// On: an installation works before there are principals.
     pub const API_KEY_FILE: bool = true;
+    /// Whoever is asked today may look tomorrow.
+    pub const PROPOSAL_EXPIRES_AFTER: u32 = 24 * 60 * 60;
     /// More than a machine of a few cores can answer: holds back a loop gone wild, nobody else.
     pub const REQUESTS_PER_SECOND: u32 = 10_000;
     /// A person mistypes a few; 256 random bits are not guessed at any rate, but the log stays readable.
@@ -47,6 +49,9 @@ pub struct ConfigSpec {
     /// Who may come in.
     #[serde(default)]
     pub access: AccessSpec,
+    /// What needs another pair of eyes.
+    #[serde(default)]
+    pub four_eyes: FourEyesSpec,
     /// How often.
     #[serde(default)]
     pub limits: LimitsSpec,
@@ -104,6 +109,12 @@ pub struct TemplatesSpec {
     pub dir: Option<PathBuf>,
     /// The ready-made ones that are offered; all when absent.
     pub ready_made: Option<Vec<String>>,
+    /// By tenant: the one that judges requests which name none.
+    #[serde(default)]
+    pub default_template: BTreeMap<String, String>,
+    /// True refuses requests that have none by then.
+    #[serde(default)]
+    pub require_template: bool,
 }
 
 /// `[access]`
@@ -113,6 +124,22 @@ pub struct AccessSpec {
     /// Whether the API key beside the database counts.
     #[serde(default = "default_api_key_file")]
     pub api_key_file: bool,
+}
+
+/// `[four_eyes]`
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct FourEyesSpec {
+    /// Destroying a key.
+    pub destroy_key: bool,
+    /// Destroying every key of ours on a token.
+    pub wipe_slot: bool,
+    /// Having a PIN tried once more.
+    pub reset_pin_breaker: bool,
+    /// Letting in a token that leaks.
+    pub override_probe: bool,
+    /// Seconds after which a proposal that nobody approved is rejected.
+    pub expires_after: u32,
 }
 
 /// `[limits]`
@@ -194,6 +221,20 @@ impl Default for HttpSpec {
 impl Default for ClientCertificatesSpec {
     fn default() -> Self {
         defaults::CLIENT_CERTIFICATES
+    }
+}
+
+impl Default for FourEyesSpec {
+    /// Off: it takes two who may.
+    fn default() -> Self {
+        let expires_after = defaults::PROPOSAL_EXPIRES_AFTER;
+        Self {
+            destroy_key: false,
+            wipe_slot: false,
+            reset_pin_breaker: false,
+            override_probe: false,
+            expires_after,
+        }
     }
 }
 

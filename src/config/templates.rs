@@ -1,6 +1,7 @@
 //! Issuing templates: those that come with the program and those of the operator's directory, which
 //! take the place of ready-made ones of the same name.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Config, Error};
@@ -23,6 +24,10 @@ pub struct TemplateSources {
     pub dir: Option<PathBuf>,
     /// Names of the ready-made ones that are offered.
     pub ready_made: Vec<String>,
+    /// By tenant: the one that judges requests which name none.
+    pub by_default: BTreeMap<String, String>,
+    /// Whether requests that have none by then are refused.
+    pub required: bool,
 }
 
 impl Config {
@@ -43,7 +48,14 @@ impl Config {
             has_name_of(&path, &template).and_then(|()| self.has_token_of(&template)).map_err(fail)?;
             templates.push(template);
         }
-        Ok(templates.into_iter().collect())
+        let templates: Templates = templates.into_iter().collect();
+        for (tenant, name) in &self.templates.by_default {
+            if templates.for_tenant(tenant, name).is_none() {
+                let message = format!("tenant `{tenant}` may use no template `{name}`");
+                return Err(Error::Content { path: "templates.default_template".into(), message });
+            }
+        }
+        Ok(templates)
     }
 
     /// In the order of their names; files that are hidden or of another kind are not templates.

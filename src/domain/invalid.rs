@@ -9,6 +9,8 @@ pub struct Invalid {
     pub field: String,
     /// Offset in the field's text, in bytes from 0, where that can be told.
     pub position: Option<usize>,
+    /// The rule of the issuing template that is broken, where it is one of those.
+    pub rule: Option<String>,
     /// What is wrong and what would be right, without the field's name.
     pub reason: String,
 }
@@ -16,12 +18,12 @@ pub struct Invalid {
 impl Invalid {
     /// A refusal of the whole field.
     pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), position: None, reason: reason.into() }
+        Self { field: field.into(), position: None, rule: None, reason: reason.into() }
     }
 
     /// The same at an offset of the field's text.
     pub fn at(field: impl Into<String>, position: usize, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), position: Some(position), reason: reason.into() }
+        Self { field: field.into(), position: Some(position), rule: None, reason: reason.into() }
     }
 }
 

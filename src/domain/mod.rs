@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod algorithm;
+pub mod approval;
 pub mod audit;
 pub mod certificate;
 pub mod clock;
@@ -22,6 +23,7 @@ mod named;
 mod pem;
 pub mod policy;
 pub mod probe;
+pub mod proposal;
 pub mod san;
 pub mod signing_request;
 pub mod template;

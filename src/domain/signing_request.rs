@@ -32,6 +32,10 @@ pub struct SigningRequest {
     pub key_source: KeySource,
     /// The signing request whose wish it repeats.
     pub renews: Option<Handle>,
+    /// The issuing template that it was judged by.
+    pub template: Option<TemplateUse>,
+    /// How many days its certificate shall be valid, where wish or template say.
+    pub validity_days: Option<u32>,
     /// Whether somebody will come back for it (it was answered 202 or has an idempotency key): then
     /// work that a crash or an outage interrupted is continued, else it is undone.
     pub continues: bool,
@@ -41,12 +45,21 @@ pub struct SigningRequest {
     pub key: Option<Handle>,
     /// DER of the CSR, once there is one.
     pub csr: Option<Vec<u8>>,
-    /// Why it failed or is quarantined.
+    /// Why it failed, is quarantined or was rejected.
     pub failure: Option<String>,
     /// When the intent was recorded.
     pub created_at: Timestamp,
     /// When the state changed last.
     pub updated_at: Timestamp,
+}
+
+/// The issuing template that a signing request was judged by, in the state that it had then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TemplateUse {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its file, in hexadecimal.
+    pub sha256: String,
 }
 
 /// Where the key of a signing request comes from.
@@ -64,15 +77,18 @@ named!(KeySource { New = "new", Existing = "existing" });
 /// Where a signing request is in its life.
 ///
 /// ```text
-///   intent ------> generated | cancelled | failed | quarantined
-///   generated ---> pending   | cancelled | failed | quarantined
-///   pending -----> issued    | cancelled
-///   issued ------> retired
-///   quarantined -> cancelled
+///   awaiting_approval -> intent | rejected  | cancelled
+///   intent ------------> generated | cancelled | failed | quarantined
+///   generated ---------> pending   | cancelled | failed | quarantined
+///   pending -----------> issued    | cancelled
+///   issued ------------> retired
+///   quarantined -------> cancelled
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// Recorded; somebody else has to approve it before anything is made.
+    AwaitingApproval,
     /// Recorded; no key yet.
     Intent,
     /// The key is made and checked; no CSR yet.
@@ -83,6 +99,8 @@ pub enum State {
     Issued,
     /// The certificate is no longer used; the key may be destroyed.
     Retired,
+    /// Not approved, or not in time; `failure` says why.
+    Rejected,
     /// Called off before a certificate came.
     Cancelled,
     /// Could not be fulfilled; its key is destroyed.
@@ -92,11 +110,13 @@ pub enum State {
 }
 
 named!(State {
+    AwaitingApproval = "awaiting_approval",
     Intent = "intent",
     Generated = "generated",
     Pending = "pending",
     Issued = "issued",
     Retired = "retired",
+    Rejected = "rejected",
     Cancelled = "cancelled",
     Failed = "failed",
     Quarantined = "quarantined",
@@ -104,12 +124,14 @@ named!(State {
 
 impl State {
     /// Every state, in the order of the drawing.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
+        Self::AwaitingApproval,
         Self::Intent,
         Self::Generated,
         Self::Pending,
         Self::Issued,
         Self::Retired,
+        Self::Rejected,
         Self::Cancelled,
         Self::Failed,
         Self::Quarantined,
@@ -118,10 +140,10 @@ impl State {
     /// Whether a request in this state needs its key: such a key is not destroyed.
     pub fn is_live(self) -> bool {
         match self {
-            Self::Intent | Self::Generated | Self::Pending | Self::Issued => true,
+            Self::AwaitingApproval | Self::Intent | Self::Generated | Self::Pending | Self::Issued => true,
             // A quarantined request keeps its key for whoever looks into it.
             Self::Quarantined => true,
-            Self::Retired | Self::Cancelled | Self::Failed => false,
+            Self::Retired | Self::Rejected | Self::Cancelled | Self::Failed => false,
         }
     }
 
@@ -134,6 +156,13 @@ impl State {
 /// What can happen to a signing request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
+    /// Somebody else approved it.
+    Approve,
+    /// Somebody else rejected it, or nobody approved it in time.
+    Reject {
+        /// Why, for its owner.
+        reason: String,
+    },
     /// Its key was made, read back and found good; or an existing key is used.
     Generated {
         /// The key.
@@ -169,6 +198,8 @@ impl Command {
     /// The verb, for messages.
     pub fn verb(&self) -> &'static str {
         match self {
+            Self::Approve => "approved",
+            Self::Reject { .. } => "rejected",
             Self::Generated { .. } => "given a key",
             Self::Signed { .. } => "given a CSR",
             Self::Married { .. } => "married to a certificate",
@@ -193,12 +224,15 @@ pub struct Conflict {
 }
 
 impl SigningRequest {
-    /// The event that records the intent.
+    /// The event that records what was asked for: the intent, or that it waits for an approval.
     pub fn intent_event(&self) -> Event {
+        let waits = self.state == State::AwaitingApproval;
         Event {
-            action: "signing-request.intent",
+            action: if waits { "signing-request.awaiting_approval" } else { "signing-request.intent" },
             subject: self.handle.to_string(),
             detail: json!({
+                "asked_sha256": hex::encode(super::approval::asked_sha256(self)),
+                "template": self.template,
                 "token": self.token,
                 "kind": self.kind,
                 "scheme": self.scheme,
@@ -214,13 +248,20 @@ impl SigningRequest {
     /// [`Conflict`] when the drawing of [`State`] has no such arrow; nothing is changed.
     pub fn apply(mut self, command: Command, now: Timestamp) -> Result<(Self, Event), Conflict> {
         let next = match (self.state, &command) {
+            (State::AwaitingApproval, Command::Approve) => State::Intent,
+            (State::AwaitingApproval, Command::Reject { .. }) => State::Rejected,
             (State::Intent, Command::Generated { .. }) => State::Generated,
             (State::Generated, Command::Signed { .. }) => State::Pending,
             (State::Pending, Command::Married { .. }) => State::Issued,
             (State::Issued, Command::Retire) => State::Retired,
-            (State::Intent | State::Generated | State::Pending | State::Quarantined, Command::Cancel) => {
-                State::Cancelled
-            }
+            (
+                State::AwaitingApproval
+                | State::Intent
+                | State::Generated
+                | State::Pending
+                | State::Quarantined,
+                Command::Cancel,
+            ) => State::Cancelled,
             (State::Intent | State::Generated, Command::Fail { .. }) => State::Failed,
             (State::Intent | State::Generated, Command::Quarantine { .. }) => State::Quarantined,
             _ => {
@@ -228,6 +269,17 @@ impl SigningRequest {
             }
         };
         let (action, detail) = match command {
+            Command::Approve => {
+                // Whoever asked was told that it waits: he comes back for it.
+                self.continues = true;
+                let asked = hex::encode(super::approval::asked_sha256(&self));
+                ("signing-request.approved", json!({ "asked_sha256": asked, "requester": self.principal }))
+            }
+            Command::Reject { reason } => {
+                let detail = json!({ "reason": reason });
+                self.failure = Some(reason);
+                ("signing-request.rejected", detail)
+            }
             Command::Generated { key } => {
                 self.key = Some(key);
                 ("signing-request.generated", json!({ "key": key }))
@@ -288,6 +340,8 @@ mod tests {
             spec: CsrSpec::default(),
             key_source: KeySource::New,
             renews: None,
+            template: None,
+            validity_days: None,
             continues: false,
             state,
             key: None,
@@ -298,8 +352,10 @@ mod tests {
         }
     }
 
-    fn commands() -> [Command; 7] {
+    fn commands() -> [Command; 9] {
         [
+            Command::Approve,
+            Command::Reject { reason: "r".into() },
             Command::Generated { key: Handle::new(NOW, [2; 10]) },
             Command::Signed { csr: vec![1] },
             Command::Married { fingerprint: "f".into() },
@@ -334,7 +390,7 @@ mod tests {
             }
         }
         assert_eq!(done, drawn());
-        assert_eq!(done.len(), 12);
+        assert_eq!(done.len(), 15);
     }
 
     #[test]
@@ -352,7 +408,7 @@ mod tests {
         fn whatever_happens_a_state_has_what_its_name_promises(
             happened in prop::collection::vec(prop::sample::select(commands().to_vec()), 0..12),
         ) {
-            let mut request = request(State::Intent);
+            let mut request = request(State::AwaitingApproval);
             for (nth, command) in happened.into_iter().enumerate() {
                 let now = Timestamp::from_millis(10 + nth as i64);
                 let before = request.clone();
@@ -370,10 +426,10 @@ mod tests {
                 }
                 let SigningRequest { state, key, csr, failure, .. } = &request;
                 match state {
-                    State::Intent => prop_assert!(key.is_none() && csr.is_none()),
+                    State::AwaitingApproval | State::Intent => prop_assert!(key.is_none() && csr.is_none()),
                     State::Generated => prop_assert!(key.is_some() && csr.is_none()),
                     State::Pending | State::Issued | State::Retired => prop_assert!(key.is_some() && csr.is_some()),
-                    State::Failed | State::Quarantined => prop_assert!(failure.is_some() && csr.is_none()),
+                    State::Failed | State::Quarantined | State::Rejected => prop_assert!(failure.is_some() && csr.is_none()),
                     State::Cancelled => {}
                 }
                 prop_assert_eq!(state.is_unfinished(), matches!(state, State::Intent | State::Generated));

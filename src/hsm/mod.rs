@@ -292,6 +292,13 @@ impl Token {
         let _ = self.control.send(Control::Restart(reason.to_owned()));
     }
 
+    /// Forgets the attempts with the PIN that were refused or not answered, and tries it once more.
+    /// Without effect while the token is up.
+    pub fn reset_pin_breaker(&self) {
+        // It fails only when the supervisor has ended.
+        let _ = self.control.send(Control::ResetPinBreaker);
+    }
+
     async fn call(&self, call: Call) -> Result<Answer, Error> {
         let queue = if call.is_mutation() { &self.mutations } else { &self.reads };
         let place = queue.clone().try_acquire_owned().map_err(|_| {

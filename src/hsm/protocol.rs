@@ -149,6 +149,8 @@ pub(super) struct Serve {
     pub(super) profile: Profile,
     pub(super) sessions: usize,
     pub(super) declared_hardware: bool,
+    /// An operator wants the PIN tried once more, whatever became of it before.
+    pub(super) forget_pin_attempts: bool,
 }
 
 /// A call to the token. Not to be printed: a message may hold a challengePassword.

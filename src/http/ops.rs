@@ -37,6 +37,10 @@ async fn readyz(State(context): State<Context>) -> Response {
     if damaged {
         document["audit"] = json!("damaged");
     }
+    if context.app.templates_refused().is_some() {
+        // Still ready: the former ones are in force.
+        document["templates"] = json!("new-files-refused");
+    }
     (status, Json(document)).into_response()
 }
 

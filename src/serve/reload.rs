@@ -1,5 +1,5 @@
 //! What is read again while the service runs: the files of the HTTPS listener, on SIGHUP and when they
-//! change.
+//! change; those of issuing templates, on SIGHUP.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -11,6 +11,8 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
 use super::service_manager::ServiceManager;
+use crate::app::App;
+use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::http::tls::{self, Files, Identity};
 
@@ -75,7 +77,13 @@ impl Tls {
 }
 
 /// Reloads for ever.
-pub(super) async fn run(mut hangups: Signal, mut tls: Option<Tls>, manager: &ServiceManager) {
+pub(super) async fn run(
+    mut hangups: Signal,
+    mut tls: Option<Tls>,
+    config: &Config,
+    app: &App,
+    manager: &ServiceManager,
+) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         let asked = tokio::select! {
@@ -92,8 +100,25 @@ pub(super) async fn run(mut hangups: Signal, mut tls: Option<Tls>, manager: &Ser
             tls.reload();
         }
         if asked {
+            reload_templates(config, app).await;
             manager.reloaded();
         }
+    }
+}
+
+/// All of them or none: a request is never judged by half of what was meant.
+async fn reload_templates(config: &Config, app: &App) {
+    let replaced = match config.load_templates() {
+        Ok(templates) => app.replace_templates(templates).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let Err(error) = replaced else {
+        tracing::info!("the issuing templates are as their files");
+        return;
+    };
+    tracing::error!(error, "the issuing templates stay as they were: the new files are of no use");
+    if let Err(error) = app.keep_templates(error).await {
+        tracing::error!(%error, "that templates were refused cannot be put on record");
     }
 }
 

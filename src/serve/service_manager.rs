@@ -102,6 +102,9 @@ impl Tokens {
         if !waiting.is_empty() {
             status += &format!("; waiting for {}", waiting.join(", "));
         }
+        if app.templates_refused().is_some() {
+            status += "; new files of templates refused, see the log";
+        }
         Self { settled: ready > 0 || unknown == 0, status }
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::algorithm::{KeyKind, Scheme};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{EvidenceLevel, KeyState, Purpose};
+use crate::domain::proposal;
 use crate::domain::signing_request::{KeySource, State};
 
 use super::attempts::Outcome;
@@ -62,6 +63,7 @@ column_by_name!(
     KeyState,
     Outcome,
     PrincipalKind,
+    proposal::State,
     Purpose,
     Role,
     Scheme,

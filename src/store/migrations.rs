@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_token_probes.sql"),
     include_str!("migrations/0004_access.sql"),
     include_str!("migrations/0005_audit.sql"),
+    include_str!("migrations/0006_approvals.sql"),
 ];
 
 /// The version that this program knows.

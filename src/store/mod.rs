@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::domain::audit::Broken;
 use crate::domain::id::InstallationId;
 
+mod approvals;
 mod attempts;
 mod audit;
 mod certificate_objects;
@@ -31,6 +32,7 @@ mod meta;
 mod migrations;
 mod page;
 mod principals;
+mod proposals;
 mod reader;
 mod request_pages;
 mod signing_requests;
@@ -44,6 +46,7 @@ mod token_verdicts;
 mod view;
 mod writer;
 
+pub use approvals::Approval;
 pub use attempts::{Attempt, Closed, Outcome};
 pub use audit::AuditFilter;
 pub use certificate_objects::{CertificateBrief, CertificateIntent};

@@ -3,7 +3,7 @@
 use rusqlite::{Row, named_params};
 
 use crate::domain::id::Handle;
-use crate::domain::signing_request::{SigningRequest, State};
+use crate::domain::signing_request::{SigningRequest, State, TemplateUse};
 
 use super::columns::Json;
 use super::error::Error;
@@ -51,10 +51,11 @@ impl Tx {
     pub fn insert_signing_request(&self, request: &SigningRequest, names: &[String]) -> Result<(), Error> {
         self.execute(
             "INSERT INTO signing_requests (handle, tenant, principal, token, kind, scheme, spec, key_source,
-                                           renews, continues, state, key, csr, failure, created_at,
-                                           updated_at)
+                                           renews, template, template_sha256, validity_days, continues, state,
+                                           key, csr, failure, created_at, updated_at)
              VALUES (:handle, :tenant, :principal, :token, :kind, :scheme, :spec, :key_source,
-                     :renews, :continues, :state, :key, :csr, :failure, :created_at, :updated_at)",
+                     :renews, :template, :template_sha256, :validity_days, :continues, :state,
+                     :key, :csr, :failure, :created_at, :updated_at)",
             named_params! {
                 ":handle": request.handle,
                 ":tenant": request.tenant,
@@ -65,6 +66,9 @@ impl Tx {
                 ":spec": Json(&request.spec),
                 ":key_source": request.key_source,
                 ":renews": request.renews,
+                ":template": request.template.as_ref().map(|template| &template.name),
+                ":template_sha256": request.template.as_ref().map(|template| &template.sha256),
+                ":validity_days": request.validity_days,
                 ":continues": request.continues,
                 ":state": request.state,
                 ":key": request.key,
@@ -101,6 +105,7 @@ impl Tx {
 
 fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest> {
     let Json(spec) = row.get("spec")?;
+    let template: (Option<String>, Option<String>) = (row.get("template")?, row.get("template_sha256")?);
     Ok(SigningRequest {
         handle: row.get("handle")?,
         tenant: row.get("tenant")?,
@@ -111,6 +116,8 @@ fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest> {
         spec,
         key_source: row.get("key_source")?,
         renews: row.get("renews")?,
+        template: template.0.zip(template.1).map(|(name, sha256)| TemplateUse { name, sha256 }),
+        validity_days: row.get("validity_days")?,
         continues: row.get("continues")?,
         state: row.get("state")?,
         key: row.get("key")?,
@@ -195,7 +202,7 @@ mod tests {
             .unwrap();
         let unfinished = store.read(|view| view.unfinished_signing_requests("token")).await.unwrap();
         let states: Vec<_> = unfinished.iter().map(|request| (request.handle, request.state)).collect();
-        assert_eq!(states, [(handle(1), State::Intent), (handle(2), State::Generated)]);
+        assert_eq!(states, [(handle(2), State::Intent), (handle(3), State::Generated)]);
     }
 
     #[tokio::test]

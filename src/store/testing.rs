@@ -13,7 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::{Handle, InstallationId, KeyId};
 use crate::domain::key::{Evidence, EvidenceLevel, Key, KeyAttributes, KeyState, Purpose};
-use crate::domain::signing_request::{KeySource, SigningRequest, State};
+use crate::domain::signing_request::{KeySource, SigningRequest, State, TemplateUse};
 
 use super::{Error, Kind, Principal, Store, Tx, Unique, View};
 
@@ -162,6 +162,8 @@ pub(super) fn request(n: u64) -> SigningRequest {
         spec: CsrSpec::default(),
         key_source: KeySource::New,
         renews: None,
+        template: Some(TemplateUse { name: "web".into(), sha256: "00".into() }),
+        validity_days: Some(90),
         continues: n.is_multiple_of(2),
         state: State::Intent,
         key: None,

@@ -77,6 +77,8 @@ fn request(number: u64, key: &Key) -> SigningRequest {
         },
         key_source: KeySource::New,
         renews: None,
+        template: None,
+        validity_days: None,
         continues: false,
         state,
         key: Some(key.handle),

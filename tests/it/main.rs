@@ -10,6 +10,7 @@
 
 mod access;
 mod api;
+mod approvals;
 mod audit;
 mod bad_input;
 mod certificate_objects;

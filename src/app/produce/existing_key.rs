@@ -1,48 +1,26 @@
 //! A CSR for a key that is there. The token only signs, which leaves nothing behind: sign first,
 //! then one transaction.
 
-use super::{Made, Wish, insert_request};
+use super::order::Order;
+use super::{Made, insert_request};
 use crate::app::idempotency::IdempotencyKey;
 use crate::app::{App, Caller, Error, Kind};
+use crate::domain::algorithm::Scheme;
+use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
 use crate::domain::key::{Key, KeyState, Purpose};
-use crate::domain::signing_request::{Command, KeySource, SigningRequest, State};
+use crate::domain::signing_request::{Command, State};
 
 impl App {
     pub(super) async fn sign_with(
         &self,
         caller: &Caller,
-        wish: Wish,
-        key: Handle,
+        order: Order,
+        key: Key,
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Made, Error> {
-        let key = self.usable_key(caller, key).await?;
-        wish.spec.validate_for(key.kind).map_err(Error::invalid)?;
-        let scheme = key.kind.scheme_with(wish.digest, wish.padding)?;
-        let token = self.token(&key.token)?;
-        self.usable(&token).await?;
-
-        let signed = self.signed_csr(&token, &key, &wish.spec, scheme).await?;
-
-        let now = self.now();
-        let request = SigningRequest {
-            handle: self.new_handle()?,
-            tenant: caller.tenant,
-            principal: caller.principal,
-            token: key.token.clone(),
-            kind: key.kind,
-            scheme,
-            spec: wish.spec,
-            key_source: KeySource::Existing,
-            renews: wish.renews,
-            continues: false,
-            state: State::Intent,
-            key: None,
-            csr: None,
-            failure: None,
-            created_at: now,
-            updated_at: now,
-        };
+        let signed = self.csr_for(&key, &order.spec, order.scheme).await?;
+        let (now, request) = (self.now(), self.begun(caller, order, State::Intent)?);
         let caller = caller.clone();
         let intended = self.intent_event(&request)?;
         self.0
@@ -63,7 +41,14 @@ impl App {
             .await
     }
 
-    async fn usable_key(&self, caller: &Caller, handle: Handle) -> Result<Key, Error> {
+    /// A CSR for a key that is there, signed by its token.
+    pub(super) async fn csr_for(&self, key: &Key, spec: &CsrSpec, scheme: Scheme) -> Result<Vec<u8>, Error> {
+        let token = self.token(&key.token)?;
+        self.usable(&token).await?;
+        self.signed_csr(&token, key, spec, scheme).await
+    }
+
+    pub(super) async fn usable_key(&self, caller: &Caller, handle: Handle) -> Result<Key, Error> {
         let key = self.key(caller, handle).await?;
         if key.purpose == Purpose::Sentinel {
             return Err(Error::new(
@@ -77,7 +62,7 @@ impl App {
     }
 }
 
-fn must_be_present(key: &Key) -> Result<(), Error> {
+pub(super) fn must_be_present(key: &Key) -> Result<(), Error> {
     match key.state {
         KeyState::Present | KeyState::Recovered => Ok(()),
         KeyState::Missing | KeyState::Quarantined | KeyState::Destroying | KeyState::Destroyed => {

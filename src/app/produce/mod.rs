@@ -4,11 +4,14 @@
 //! asked, so that whatever a crash leaves on the token can be found and judged ([`drive`]). The
 //! work runs in a task of its own: a client that goes away does not interrupt it. A CSR for an
 //! existing key changes nothing on the token and is one transaction ([`existing_key`]). A renewal repeats
-//! an earlier wish with either ([`renew`]).
+//! an earlier wish with either ([`renew`]). Where the template asks for it, somebody else approves
+//! first ([`approve`]).
 
+mod approve;
 mod drive;
 mod drivers;
 mod existing_key;
+mod order;
 mod renew;
 mod sign;
 
@@ -24,10 +27,11 @@ use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::Key;
-use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State};
+use crate::domain::signing_request::{Conflict, SigningRequest, State};
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
 pub use drivers::Drivers;
+use order::{Order, OrderedKey};
 pub use renew::{Renewal, RenewalKey};
 
 /// What is wished for.
@@ -43,6 +47,10 @@ pub struct Wish {
     pub padding: Option<Padding>,
     /// The signing request whose wish it repeats.
     pub renews: Option<Handle>,
+    /// The issuing template to be judged by; the tenant's default when absent.
+    pub template: Option<String>,
+    /// How many days the certificate shall be valid.
+    pub validity_days: Option<u32>,
 }
 
 /// Whose key a CSR is for.
@@ -50,9 +58,9 @@ pub struct Wish {
 pub enum KeyWish {
     /// A key made for it.
     New {
-        /// Of which kind.
-        kind: KeyKind,
-        /// On which token; the default one when absent.
+        /// Of which kind; the template's default, or EC P-256, when absent.
+        kind: Option<KeyKind>,
+        /// On which token; the template's, or the default one, when absent.
         token: Option<String>,
     },
     /// A key that is there: a renewal.
@@ -82,7 +90,7 @@ pub struct Made {
 pub enum Produced {
     /// The CSR is made.
     Done(Box<Made>),
-    /// It is being made and will be, even after a crash.
+    /// It waits for an approval, or is being made and will be, even after a crash.
     Accepted(Box<SigningRequest>),
 }
 
@@ -96,8 +104,8 @@ impl App {
     /// Makes a CSR.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] with every broken rule; [`Kind::Refused`] when the token has no such key
-    /// kind; [`Kind::Unavailable`] when it cannot work now; [`Kind::OutcomeUnknown`] with the
+    /// [`Kind::Invalid`] with every broken rule; [`Kind::Refused`] with every rule of the template that
+    /// is broken, or when there is no such template, or the token has no such key kind; [`Kind::Unavailable`] when it cannot work now; [`Kind::OutcomeUnknown`] with the
     /// request's handle when the token was lost in the act and did not come back in time.
     pub async fn produce(
         &self,
@@ -106,13 +114,19 @@ impl App {
         idempotency: Option<IdempotencyKey>,
         wait: Wait,
     ) -> Result<Produced, Error> {
-        wish.spec.validate().map_err(Error::invalid)?;
-        match wish.key.clone() {
-            KeyWish::New { kind, token } => {
-                self.produce_with_new_key(caller, wish, kind, token, idempotency, wait).await
+        let order = self.order(caller, wish).await?;
+        if let Some(approval) = order.approval.clone() {
+            let request = self.await_approval(caller, order, &approval, idempotency).await?;
+            return Ok(Produced::Accepted(Box::new(request)));
+        }
+        match &order.key {
+            OrderedKey::New { kind, token } => {
+                let (kind, token) = (*kind, token.clone());
+                self.produce_with_new_key(caller, order, kind, token, idempotency, wait).await
             }
-            KeyWish::Existing(key) => {
-                self.sign_with(caller, wish, key, idempotency).await.map(Produced::done)
+            OrderedKey::Existing(key) => {
+                let key = key.clone();
+                self.sign_with(caller, order, key, idempotency).await.map(Produced::done)
             }
         }
     }
@@ -132,8 +146,9 @@ impl App {
                 self.continue_unfinished(request.clone()).await?;
                 self.await_driver(request, wait).await
             }
+            State::AwaitingApproval => Ok(Produced::Accepted(Box::new(request))),
             State::Failed | State::Quarantined => Err(failure_of(&request)),
-            State::Cancelled => Err(called_off(&request)),
+            State::Cancelled | State::Rejected => Err(called_off(&request)),
             State::Pending | State::Issued | State::Retired => self.made(request).await.map(Produced::done),
         }
     }
@@ -159,39 +174,15 @@ impl App {
     async fn produce_with_new_key(
         &self,
         caller: &Caller,
-        wish: Wish,
+        order: Order,
         kind: KeyKind,
-        token: Option<String>,
+        token: Token,
         idempotency: Option<IdempotencyKey>,
         wait: Wait,
     ) -> Result<Produced, Error> {
-        wish.spec.validate_for(kind).map_err(Error::invalid)?;
-        let scheme = kind.scheme_with(wish.digest, wish.padding)?;
-        let token = self.token_for(token)?;
-        let info = self.usable(&token).await?;
-        if !info.algorithms.contains(&kind) {
-            return Err(not_offered(&token, &info, kind));
-        }
-
-        let now = self.now();
-        let request = SigningRequest {
-            handle: self.new_handle()?,
-            tenant: caller.tenant,
-            principal: caller.principal,
-            token: token.name().to_owned(),
-            kind,
-            scheme,
-            spec: wish.spec,
-            key_source: KeySource::New,
-            renews: wish.renews,
-            continues: wait == Wait::Async || idempotency.is_some(),
-            state: State::Intent,
-            key: None,
-            csr: None,
-            failure: None,
-            created_at: now,
-            updated_at: now,
-        };
+        self.must_offer(&token, kind).await?;
+        let mut request = self.begun(caller, order, State::Intent)?;
+        request.continues = wait == Wait::Async || idempotency.is_some();
         let attempt = self.new_attempt(&request.token, kind, Some(request.handle))?;
         // Before the commit: the reconciler must never see this attempt without its driver.
         let driver = self.0.drivers.enlist(request.handle)?;
@@ -255,9 +246,11 @@ impl App {
             .await;
         let request = promised?;
         match request.state {
-            State::Intent | State::Generated => Ok(Produced::Accepted(Box::new(request))),
+            State::AwaitingApproval | State::Intent | State::Generated => {
+                Ok(Produced::Accepted(Box::new(request)))
+            }
             State::Failed | State::Quarantined => Err(failure_of(&request)),
-            State::Cancelled => Err(called_off(&request)),
+            State::Cancelled | State::Rejected => Err(called_off(&request)),
             State::Pending | State::Issued | State::Retired => self.made(request).await.map(Produced::done),
         }
     }
@@ -282,6 +275,12 @@ impl App {
         self.0.hsm.token(&name).ok_or_else(|| {
             Invalid::new("key.token", format!("there is no token `{name}`; there are {}", known())).into()
         })
+    }
+
+    /// Waits for the token; it has to have the key kind.
+    async fn must_offer(&self, token: &Token, kind: KeyKind) -> Result<(), Error> {
+        let info = self.usable(token).await?;
+        if info.algorithms.contains(&kind) { Ok(()) } else { Err(not_offered(token, &info, kind)) }
     }
 
     /// The token's facts, once its sentinel key has signed.

@@ -15,6 +15,8 @@ pub struct Renewal {
     /// A new challengePassword. That of the earlier request is not repeated: it authenticates one
     /// exchange with a CA (RFC 2985 section 5.4.1), and CAs that hand it out take it once.
     pub challenge_password: Option<ChallengePassword>,
+    /// The issuing template to be judged by; that of the earlier request when absent.
+    pub template: Option<String>,
 }
 
 /// Whose key a renewal is for.
@@ -50,7 +52,13 @@ impl App {
 fn wish(earlier: SigningRequest, renewal: Renewal) -> Result<Wish, Error> {
     let renewable = match earlier.state {
         State::Pending | State::Issued | State::Retired => earlier.key,
-        State::Intent | State::Generated | State::Cancelled | State::Failed | State::Quarantined => None,
+        State::AwaitingApproval
+        | State::Intent
+        | State::Generated
+        | State::Rejected
+        | State::Cancelled
+        | State::Failed
+        | State::Quarantined => None,
     };
     let Some(key) = renewable else {
         return Err(Conflict { handle: earlier.handle, state: earlier.state, verb: "renewed" }.into());
@@ -59,10 +67,12 @@ fn wish(earlier: SigningRequest, renewal: Renewal) -> Result<Wish, Error> {
         spec: CsrSpec { challenge_password: renewal.challenge_password, ..earlier.spec },
         key: match renewal.key {
             RenewalKey::Same => KeyWish::Existing(key),
-            RenewalKey::New => KeyWish::New { kind: earlier.kind, token: Some(earlier.token) },
+            RenewalKey::New => KeyWish::New { kind: Some(earlier.kind), token: Some(earlier.token) },
         },
         digest: earlier.scheme.digest(),
         padding: earlier.scheme.padding(),
         renews: Some(earlier.handle),
+        template: renewal.template.or_else(|| earlier.template.map(|template| template.name)),
+        validity_days: earlier.validity_days,
     })
 }

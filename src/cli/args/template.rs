@@ -7,6 +7,13 @@ use super::Extensions;
 /// `template`
 #[derive(Debug, Subcommand)]
 pub enum Template {
+    /// List the templates that the tenant may use, as the service has them.
+    List,
+    /// Show a template, as the service has it.
+    Show {
+        /// Its name.
+        name: String,
+    },
     /// Check a template by itself. Against the tokens of the configuration: `check-config`.
     #[command(after_help = "Examples:\n  strongroom template check ./web.toml\n  \
                             strongroom template check tls-server --json")]

@@ -24,10 +24,19 @@ pub fn run(target: &Target, csr: Csr, report: &Report) -> Result<(), Failure> {
             let (asking, body) = body_of(*new)?;
             create(&client()?, "/csrs", &asking, &body, report)
         }
-        Csr::Renew { handle, new_key, asking } => {
+        Csr::Renew { handle, template, new_key, asking } => {
             let key = if new_key { api::RenewalKey::New } else { api::RenewalKey::Same };
-            let body = api::RenewCsr { key, challenge_password: challenge_password(&asking)? };
+            let challenge_password = challenge_password(&asking)?;
+            let body = api::RenewCsr { key, template, challenge_password };
             create(&client()?, &format!("{}/renew", path_of(&handle)), &asking, &body, report)
+        }
+        Csr::Approve { handle, hash } => {
+            let csr = decide(&client()?, &handle, "approve", &api::Approve { hash })?;
+            report.print(&csr, |csr| format!("approved {}; it is {}\n", csr.handle, csr.status))
+        }
+        Csr::Reject { handle, reason } => {
+            let csr = decide(&client()?, &handle, "reject", &api::Reject { reason })?;
+            report.print(&csr, |csr| format!("rejected {}\n", csr.handle))
         }
         Csr::Retire { handle } => {
             let call = Call::new(Method::POST, format!("{}/retire", path_of(&handle)));
@@ -60,6 +69,13 @@ pub fn run(target: &Target, csr: Csr, report: &Report) -> Result<(), Failure> {
     }
 }
 
+fn decide(client: &Client, handle: &str, decision: &str, body: &impl Serialize) -> Result<api::Csr, Failure> {
+    let body = serde_json::to_vec(body).map_err(Failure::broken)?;
+    let path = format!("{}/{decision}", path_of(handle));
+    let call = Call { body: Some(("application/json", body)), ..Call::new(Method::POST, path) };
+    client.json(call).map(|(_, csr)| csr)
+}
+
 fn create(
     client: &Client,
     path: &str,
@@ -85,8 +101,15 @@ fn create(
     }
     spinner.finish_and_clear();
     match csr.status.as_str() {
-        "cancelled" => Err(Failure::Refused(ended(&csr))),
+        "cancelled" | "rejected" => Err(Failure::Refused(ended(&csr))),
         "failed" | "quarantined" => Err(Failure::Broken(ended(&csr))),
+        "awaiting_approval" => {
+            say(format!(
+                "it waits for an approval: `strongroom csr approve {}` by somebody else",
+                csr.handle
+            ));
+            report.print(&csr, text)
+        }
         _ => report.print(&csr, text),
     }
 }
@@ -127,6 +150,8 @@ fn body_of(new: NewCsr) -> Result<(Asking, api::CreateCsr), Failure> {
     let body = api::CreateCsr {
         subject: api::Subject::Text(new.subject),
         sans: new.sans,
+        template: new.template,
+        validity_days: new.days,
         key: api::KeyChoice { kind: new.kind, token: new.token, handle: new.key },
         digest: new.digest,
         padding: new.padding,
@@ -235,6 +260,11 @@ fn text(csr: &api::Csr) -> String {
         ("unstructured name", csr.unstructured_name.clone()),
         ("challenge password", csr.has_challenge_password.then(|| "not shown".to_owned())),
         ("renews", csr.renews.clone()),
+        ("template", csr.template.as_ref().map(|template| template.name.clone())),
+        ("validity", csr.validity_days.map(|days| format!("{days} days"))),
+        ("approval until", csr.approval.as_ref().map(|approval| approval.expires_at.clone())),
+        ("approval hash", csr.approval.as_ref().map(|approval| approval.hash.clone())),
+        ("decided by", csr.approval.as_ref().and_then(|approval| approval.decided_by.clone())),
         ("key", csr.key.handle.clone()),
         ("kind", Some(csr.key.kind.clone())),
         ("uri", csr.key.uri.clone()),

@@ -6,6 +6,7 @@ use std::path::Path;
 use hyper::Method;
 
 use super::csr::query_of;
+use super::proposal::undertake;
 use crate::api;
 use crate::cli::args::{Key, Target};
 use crate::cli::client::{Call, Client, escape};
@@ -41,12 +42,14 @@ fn destroy(client: &Client, handle: &str, yes: bool, report: &Report) -> Result<
             key.kind, key.handle, key.token
         ))?;
     }
-    let (_, destroyed): (_, api::Key) = client.json(Call::new(Method::DELETE, path_of(handle)))?;
-    report.print(&destroyed, |key| format!("destroyed {} on token {}\n", key.handle, key.token))
+    let call = Call::new(Method::DELETE, path_of(handle));
+    undertake(client, call, report, |key: &api::Key| {
+        format!("destroyed {} on token {}\n", key.handle, key.token)
+    })
 }
 
 /// On standard error, for standard output is the result's.
-fn confirm(question: &str) -> Result<(), Failure> {
+pub(super) fn confirm(question: &str) -> Result<(), Failure> {
     let mut answer = String::new();
     write!(io::stderr(), "{question}").map_err(Failure::broken)?;
     io::stdin().lock().read_line(&mut answer).map_err(Failure::broken)?;

@@ -7,6 +7,7 @@ pub mod csr;
 pub mod inspect;
 pub mod key;
 pub mod principal;
+pub mod proposal;
 pub mod serve;
 pub mod slot;
 pub mod template;

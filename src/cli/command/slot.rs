@@ -1,11 +1,14 @@
 //! `strongroom slot`: opens the module in a worker of its own, or asks the service while that holds
 //! the token's lock.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use hyper::Method;
 use secrecy::SecretString;
 
+use super::key::confirm;
+use super::proposal::undertake;
 use crate::api;
 use crate::cli::args::{ChangedPins, Pins, Slot, Target};
 use crate::cli::client::{Call, Client, escape};
@@ -42,6 +45,10 @@ pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> 
             };
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
         }
+        Slot::Wipe { token, force, yes } => {
+            let (name, _) = configured(&config, token.as_deref())?;
+            wipe(target, name, force, yes, report)
+        }
         Slot::SetPin { token, pins } => {
             let (name, token) = configured(&config, token.as_deref())?;
             let (new, so_pin) = both(token, &pins)?;
@@ -66,6 +73,23 @@ pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> 
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
         }
     }
+}
+
+/// Only the service knows which keys are ours and which of them are needed.
+fn wipe(target: &Target, token: &str, force: bool, yes: bool, report: &Report) -> Result<(), Failure> {
+    if !yes {
+        if !std::io::stdin().is_terminal() {
+            let hint = "hint: nobody can be asked here; say --yes to destroy its keys";
+            return Err(Failure::Refused(format!("token {token} is not wiped\n{hint}")));
+        }
+        confirm(&format!("Destroy every key of ours on token {token}? They cannot be brought back. [y/N] "))?;
+    }
+    let body = serde_json::to_vec(&api::Wipe { force }).map_err(Failure::broken)?;
+    let path = format!("/tokens/{}/wipe", escape(token));
+    let call = Call { body: Some(("application/json", body)), ..Call::new(Method::POST, path) };
+    undertake(&Client::new(target)?, call, report, |wiped: &api::Wiped| {
+        format!("destroyed {} key(s) on token {token}\n", wiped.keys)
+    })
 }
 
 pub(super) fn configured<'a>(

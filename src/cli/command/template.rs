@@ -1,13 +1,16 @@
-//! `strongroom template`: issuing templates, looked at without a service.
+//! `strongroom template`: issuing templates, as the service has them, or looked at without one.
 
 use std::str::FromStr;
 
+use hyper::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::csr::extensions_of;
-use crate::cli::args::{Template as Args, TryTemplate};
-use crate::cli::report::{Failure, Report, facts};
+use crate::api;
+use crate::cli::args::{Target, Template as Args, TryTemplate};
+use crate::cli::client::{Call, Client, escape};
+use crate::cli::report::{Failure, Report, facts, table};
 use crate::config::templates::template;
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::csr::{ChallengePassword, CsrSpec};
@@ -17,8 +20,18 @@ use crate::domain::policy::{BrokenRule, Effective, KeyChoice, Wish, evaluate};
 use crate::domain::san::San;
 use crate::domain::template::{Approval, Template};
 
-pub fn run(args: Args, report: &Report) -> Result<(), Failure> {
+pub fn run(target: &Target, args: Args, report: &Report) -> Result<(), Failure> {
     match args {
+        Args::List => {
+            let (_, templates): (_, api::Templates) =
+                Client::new(target)?.json(Call::new(Method::GET, "/templates"))?;
+            report.print(&templates, |templates| rows(&templates.items))
+        }
+        Args::Show { name } => {
+            let call = Call::new(Method::GET, format!("/templates/{}", escape(&name)));
+            let (_, template): (_, api::Template) = Client::new(target)?.json(call)?;
+            report.print(&template, |template| format!("{:#}\n", template.rules))
+        }
         Args::Check { file } => {
             let template = template(&file).map_err(Failure::broken)?;
             report.print(&template, |template| format!("{file} is good\n{}", summary(template)))
@@ -30,6 +43,20 @@ pub fn run(args: Args, report: &Report) -> Result<(), Failure> {
             report.print(&document(&template, &got), |_| text(&got))
         }
     }
+}
+
+fn rows(templates: &[api::TemplateSummary]) -> String {
+    table(
+        ["NAME", "KINDS", "APPROVAL", "DESCRIPTION"],
+        templates.iter().map(|template| {
+            [
+                template.name.clone(),
+                template.kinds.join(" "),
+                if template.needs_approval { "yes" } else { "no" }.to_owned(),
+                template.description.clone(),
+            ]
+        }),
+    )
 }
 
 fn wish(asked: TryTemplate) -> Result<Wish, Vec<Invalid>> {

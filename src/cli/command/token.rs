@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hyper::Method;
 
+use super::proposal::undertake;
 use super::slot::{configured, failure, options, spec};
 use crate::api;
 use crate::cli::args::{Target, Token};
@@ -33,6 +34,12 @@ pub fn run(target: &Target, token: Token, report: &Report) -> Result<(), Failure
             }
             Ok(())
         }
+        Token::ResetBreaker { name } => {
+            let path = format!("/tokens/{}/breaker/reset", escape(&name));
+            let told =
+                format!("the PIN of token {name} is tried once more; see `strongroom token show {name}`\n");
+            undertake(&Client::new(target)?, Call::new(Method::POST, path), report, |()| told.clone())
+        }
         Token::Accept { name, reason, withdraw } => accept(target, &name, reason, withdraw, report),
     }
 }
@@ -58,8 +65,7 @@ fn accept(
     let body = api::AcceptLeaks { reason: reason.unwrap_or_default() };
     let body = serde_json::to_vec(&body).map_err(Failure::broken)?;
     let call = Call { body: Some((JSON, body)), ..Call::new(Method::POST, path) };
-    let (_, acceptance): (_, api::Acceptance) = client.json(call)?;
-    report.print(&acceptance, |acceptance| {
+    undertake(&client, call, report, |acceptance: &api::Acceptance| {
         facts([
             ("accepted by", Some(acceptance.by.clone())),
             ("at", Some(acceptance.at.clone())),

@@ -137,7 +137,7 @@ fn set_of(rdn: Vec<Located>) -> Result<RelativeDistinguishedName, Invalid> {
                 "{} stands twice in one relative distinguished name (joined by `+`)",
                 print::type_name(&attribute)
             );
-            return Err(Invalid { field: FIELD.into(), position, reason });
+            return Err(Invalid { field: FIELD.into(), position, rule: None, reason });
         }
         attributes.push(attribute);
     }

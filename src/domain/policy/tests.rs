@@ -91,7 +91,7 @@ fn a_wish_gets_what_the_template_gives() {
     assert_eq!(got.spec.extensions.tls_features.len(), 1);
     assert_eq!((got.kind.name(), got.scheme.name()), ("ec-p256", "ecdsa-sha256"));
     assert_eq!((got.token.as_deref(), got.validity_days), (Some("main"), Some(90)));
-    assert_eq!(got.approval, Some(Approval { by: Vec::new() }));
+    assert_eq!(got.approval, Some(Approval { by: Vec::new(), expires_after: 24 * 60 * 60 }));
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub use spec::TemplateError;
 pub struct Template {
     /// What requests call it: letters, digits, `-`, `_` and `.`, up to 64.
     pub name: String,
+    /// SHA-256 of the text of its file.
+    #[serde(skip)]
+    pub sha256: [u8; 32],
     /// What it is for, for people.
     pub description: String,
     /// The tenant that it belongs to; every tenant may use one that has none.

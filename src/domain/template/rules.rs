@@ -43,6 +43,8 @@ pub enum Presence {
 pub struct Approval {
     /// Names of the principals who may approve; empty: everyone with the permission to approve.
     pub by: Vec<String>,
+    /// Seconds after which a request that was not approved is rejected.
+    pub expires_after: u32,
 }
 
 /// The rules for the subject.

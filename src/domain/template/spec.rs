@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use sha2::{Digest as _, Sha256};
 
 use super::super::algorithm::{KeyKind, Scheme};
 use super::super::invalid::Invalid;
@@ -16,6 +17,9 @@ use super::rules::{
     Approval, AttributeRules, Attributes, ExtensionRules, KeyRules, Permission, SanKindRules, SanRules,
     SubjectRules, Validity,
 };
+
+/// Seconds in which a request is approved or rejected: whoever is asked today may look tomorrow.
+const APPROVAL_EXPIRES_AFTER: u32 = 24 * 60 * 60;
 
 /// The only version there is.
 const VERSION: i64 = 1;
@@ -33,7 +37,7 @@ impl Template {
             return Err(TemplateError::Version(version));
         }
         let spec: TemplateSpec = toml::from_str(text)?;
-        let template = spec.resolved()?;
+        let template = spec.resolved(Sha256::digest(text.as_bytes()).into())?;
         let found = contradictions(&template);
         if found.is_empty() { Ok(template) } else { Err(TemplateError::Contradictions(found)) }
     }
@@ -93,6 +97,7 @@ struct TemplateSpec {
 struct ApprovalSpec {
     required: bool,
     by: Vec<String>,
+    expires_after: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -129,10 +134,11 @@ struct KeysSpec {
 
 impl TemplateSpec {
     /// With the defaults filled in.
-    fn resolved(self) -> Result<Template, TemplateError> {
+    fn resolved(self, sha256: [u8; 32]) -> Result<Template, TemplateError> {
         let contradiction = |invalid| TemplateError::Contradictions(vec![invalid]);
         Ok(Template {
             name: self.name,
+            sha256,
             description: self.description,
             tenant: self.tenant,
             token: self.token,
@@ -151,11 +157,20 @@ impl TemplateSpec {
 impl ApprovalSpec {
     fn resolved(self) -> Result<Option<Approval>, Invalid> {
         match self {
-            Self { required: true, by } => Ok(Some(Approval { by })),
-            Self { required: false, by } if by.is_empty() => Ok(None),
-            Self { required: false, .. } => {
+            Self { expires_after: Some(0), .. } => {
+                Err(Invalid::new("approval.expires_after", "must be at least 1 second"))
+            }
+            Self { required: true, by, expires_after } => {
+                Ok(Some(Approval { by, expires_after: expires_after.unwrap_or(APPROVAL_EXPIRES_AFTER) }))
+            }
+            Self { required: false, by, .. } if !by.is_empty() => {
                 Err(Invalid::new("approval.by", "names who approves, but `required` is not true"))
             }
+            Self { required: false, expires_after: Some(_), .. } => {
+                let reason = "says how long an approval may take, but `required` is not true";
+                Err(Invalid::new("approval.expires_after", reason))
+            }
+            Self { required: false, .. } => Ok(None),
         }
     }
 }

@@ -68,6 +68,11 @@ fn a_rule_that_contradicts_another_is_refused() {
         (named(&too_long), "name: `aaa"),
         (format!("token = \"\"\n{SMALLEST}"), "token: is empty"),
         (more("[approval]\nby = [\"alice\"]"), "approval.by: names who approves, but `required` is not true"),
+        (more("[approval]\nexpires_after = 5"), "approval.expires_after: says how long"),
+        (
+            more("[approval]\nrequired = true\nexpires_after = 0"),
+            "approval.expires_after: must be at least 1 second",
+        ),
         (cn("fixed = \"a\", default = \"b\""), "subject.CN.default: is never used beside `fixed`"),
         (cn("fixed = \"a\", max = 0"), "subject.CN.fixed: contradicts `max = 0`"),
         (cn("required = true, max = 0"), "subject.CN.required: contradicts `max = 0`"),

@@ -42,6 +42,8 @@ const BATCH: usize = 64;
 pub(super) enum Control {
     /// End the worker and start another, because of this.
     Restart(String),
+    /// Forget what became of the PIN, and try it once more.
+    ResetPinBreaker,
     /// End the worker for good.
     Shutdown,
 }
@@ -55,6 +57,8 @@ pub(super) struct Supervisor {
     status: watch::Sender<TokenStatus>,
     /// Calls that wait for the worker that is starting.
     waiting: Vec<Request>,
+    /// The next worker forgets the attempts with the PIN.
+    forget_pin_attempts: bool,
 }
 
 /// How a worker's life ended.
@@ -71,7 +75,7 @@ impl Supervisor {
         control: mpsc::UnboundedReceiver<Control>,
         status: watch::Sender<TokenStatus>,
     ) -> Self {
-        Self { spec, options, calls, control, status, waiting: Vec::new() }
+        Self { spec, options, calls, control, status, waiting: Vec::new(), forget_pin_attempts: false }
     }
 
     /// The task.
@@ -101,6 +105,7 @@ impl Supervisor {
             profile: self.spec.profile.clone(),
             sessions: self.spec.sessions.unwrap_or(self.spec.profile.sessions),
             declared_hardware: self.spec.declared_hardware,
+            forget_pin_attempts: std::mem::take(&mut self.forget_pin_attempts),
         }));
         let mut worker = match start(&self.spec, &self.options, serve).await {
             Ok(worker) => worker,
@@ -159,6 +164,7 @@ impl Supervisor {
                 }
                 control = self.control.recv() => match control? {
                     Control::Shutdown => return None,
+                    Control::ResetPinBreaker => self.forget_pin_attempts = !life.is_up(),
                     Control::Restart(_) if !life.is_up() => {}
                     Control::Restart(reason) => {
                         let message = format!("the token's worker was ended: {reason}");
@@ -219,6 +225,10 @@ impl Supervisor {
                 },
                 control = self.control.recv() => match control {
                     Some(Control::Restart(_)) => {}
+                    Some(Control::ResetPinBreaker) => {
+                        self.forget_pin_attempts = true;
+                        return End::Died { error, uptime: None };
+                    }
                     Some(Control::Shutdown) | None => return End::Shutdown,
                 }
             }

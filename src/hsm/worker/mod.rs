@@ -122,10 +122,13 @@ fn change_pin(module: &Module, wanted: ChangePin, lock_dir: &Path) -> Result<Slo
 
 /// Logs in and takes calls until the service asks for the end.
 fn serve(module: Module, serve: Serve, lock_dir: &Path, lanes: Lanes) -> Result<(), Error> {
-    let Serve { selector, pin_file, profile, sessions, declared_hardware } = serve;
+    let Serve { selector, pin_file, profile, sessions, declared_hardware, forget_pin_attempts } = serve;
     let slot = module.select(&selector)?;
     let claim = Claim::of(&module, slot, lock_dir)?;
     let breaker = Breaker::new(claim.pin_record.clone(), pin_file, profile.lockout);
+    if forget_pin_attempts {
+        breaker.forget()?;
+    }
     let mechanisms = Mechanisms::read(&module.pkcs11, slot, &profile).map_err(Fault::into_error)?;
     let login = Login::new(module.pkcs11.clone(), slot, breaker);
     login.ensure().map_err(sessions::Failure::into_error)?;

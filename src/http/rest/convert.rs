@@ -1,5 +1,6 @@
 //! Between the wire and the domain: pure, every wrong field told by its path.
 
+pub(super) mod approval;
 mod extensions;
 pub(super) mod probe;
 
@@ -8,7 +9,7 @@ use crate::app::certificate_objects::OnToken;
 use crate::app::produce::{KeyWish, Renewal, RenewalKey, Wish};
 use crate::app::reconcile::Report;
 use crate::app::tokens::TokenView;
-use crate::app::{SlotInfo, Token, TokenStatus};
+use crate::app::{Approval, SlotInfo, Token, TokenStatus};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::clock::Timestamp;
 use crate::domain::csr::{self, ChallengePassword, CsrSpec};
@@ -19,9 +20,6 @@ use crate::domain::key::{Evidence, Key, KeyAttributes};
 use crate::domain::name::Name;
 use crate::domain::san::San;
 use crate::domain::signing_request::{SigningRequest, State};
-
-/// The kind of a new key when the client does not say: small, fast and accepted everywhere.
-const DEFAULT_KIND: &str = "ec-p256";
 
 /// A handle out of a path, a query or a body.
 pub(super) fn handle(field: &str, text: &str) -> Result<Handle, Invalid> {
@@ -43,7 +41,8 @@ pub(super) fn wish(body: api::CreateCsr) -> Result<Wish, Vec<Invalid>> {
                 body.challenge_password.map(|api::Secret(password)| ChallengePassword::new(password));
             let unstructured_name = body.unstructured_name;
             let spec = CsrSpec { subject, sans, extensions, challenge_password, unstructured_name };
-            Ok(Wish { spec, key, digest, padding, renews: None })
+            let (template, validity_days) = (body.template, body.validity_days);
+            Ok(Wish { spec, key, digest, padding, renews: None, template, validity_days })
         }
         _ => Err(wrong),
     }
@@ -59,6 +58,7 @@ pub(super) fn renewal(body: api::RenewCsr) -> Renewal {
         challenge_password: body
             .challenge_password
             .map(|api::Secret(password)| ChallengePassword::new(password)),
+        template: body.template,
     }
 }
 
@@ -97,8 +97,8 @@ fn key_wish(wire: api::KeyChoice) -> Result<KeyWish, Invalid> {
             Ok(KeyWish::Existing(handle("key.handle", &text)?))
         }
         None => {
-            let kind = wire.kind.as_deref().unwrap_or(DEFAULT_KIND);
-            let kind: KeyKind = kind.parse().map_err(|error| Invalid::new("key.kind", format!("{error}")))?;
+            let kind = wire.kind.as_deref().map(str::parse::<KeyKind>).transpose();
+            let kind = kind.map_err(|error| Invalid::new("key.kind", format!("{error}")))?;
             Ok(KeyWish::New { kind, token: wire.token })
         }
     }
@@ -125,6 +125,7 @@ pub(super) fn csr(
     key: Option<&Key>,
     token: Option<&Token>,
     certificate_sha256: Option<[u8; 32]>,
+    approval: Option<&Approval>,
     evidence: Evidence,
 ) -> api::Csr {
     api::Csr {
@@ -142,6 +143,12 @@ pub(super) fn csr(
         has_challenge_password: request.spec.challenge_password.is_some(),
         signature: request.scheme.to_string(),
         renews: request.renews.map(|handle| handle.to_string()),
+        template: request.template.as_ref().map(|template| api::TemplateUse {
+            name: template.name.clone(),
+            sha256: template.sha256.clone(),
+        }),
+        validity_days: request.validity_days,
+        approval: approval.map(self::approval::approval),
         key: api::KeyReference {
             handle: request.key.map(|key| key.to_string()),
             source: request.key_source.to_string(),

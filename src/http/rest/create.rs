@@ -45,7 +45,7 @@ enum Asked {
             ("Location" = String, description = "The signing request"),
             ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
         )),
-        (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(
+        (status = 202, description = "The CSR is being made, or waits for an approval; look at Location", body = api::Csr, headers(
             ("Location" = String, description = "The signing request"),
             ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
         )),
@@ -53,7 +53,7 @@ enum Asked {
         (status = 404, description = "There is no such key", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "The key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = PROBLEM),
         (status = 415, description = "The body is not JSON", body = api::Problem, content_type = PROBLEM),
-        (status = 422, description = "The token has no such key kind, or the Idempotency-Key was used with another body", body = api::Problem, content_type = PROBLEM),
+        (status = 422, description = "It breaks rules of the issuing template, each in `errors`; there is no such template; the token has no such key kind; or the Idempotency-Key was used with another body", body = api::Problem, content_type = PROBLEM),
         (status = 502, description = "The token refused or answered wrongly", body = api::Problem, content_type = PROBLEM),
         (status = 504, description = "The token was lost in the act; look at Location", body = api::Problem, content_type = PROBLEM),
         EveryCall,
@@ -84,13 +84,13 @@ pub(super) async fn create(
             ("Location" = String, description = "The new signing request"),
             ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
         )),
-        (status = 202, description = "The CSR is being made; look at Location", body = api::Csr, headers(
+        (status = 202, description = "The CSR is being made, or waits for an approval; look at Location", body = api::Csr, headers(
             ("Location" = String, description = "The new signing request"),
             ("Preference-Applied" = Option<String>, description = "What of Prefer was honoured"),
         )),
         (status = 409, description = "The signing request has no CSR or was called off, its key cannot sign, or the Idempotency-Key is in flight", body = api::Problem, content_type = PROBLEM),
         (status = 415, description = "The body is not JSON", body = api::Problem, content_type = PROBLEM),
-        (status = 422, description = "The token has no such key kind any more, or the Idempotency-Key was used with another body", body = api::Problem, content_type = PROBLEM),
+        (status = 422, description = "As for a create: rules of a template, no such template or key kind, or the Idempotency-Key was used with another body", body = api::Problem, content_type = PROBLEM),
         (status = 502, description = "The token refused or answered wrongly", body = api::Problem, content_type = PROBLEM),
         (status = 504, description = "The token was lost in the act; look at Location", body = api::Problem, content_type = PROBLEM),
         ByHandle,
@@ -215,7 +215,7 @@ fn stays_wrong(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
-async fn made_answer(context: &Context, produced: Produced) -> Result<Answer, Failure> {
+pub(super) async fn made_answer(context: &Context, produced: Produced) -> Result<Answer, Failure> {
     let (status, csr) = match &produced {
         Produced::Done(made) => {
             (StatusCode::CREATED, view_with(context, &made.request, Some(&made.key)).await?)
@@ -245,7 +245,7 @@ fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Error::bug(format!("an answer cannot be written: {error}")).into())
 }
 
-fn response(answer: Answer) -> Response {
+pub(super) fn response(answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, answer.body).into_response();
     let headers = response.headers_mut();

@@ -189,9 +189,11 @@ pub(super) async fn view_with(
 ) -> Result<api::Csr, Failure> {
     let certificate = match request.state {
         State::Issued | State::Retired => Some(context.app.certificate_of(request).await?.sha256),
-        State::Intent
+        State::AwaitingApproval
+        | State::Intent
         | State::Generated
         | State::Pending
+        | State::Rejected
         | State::Cancelled
         | State::Failed
         | State::Quarantined => None,
@@ -201,5 +203,10 @@ pub(super) async fn view_with(
         Some(key) => context.app.evidence_of_key(key),
         None => context.app.evidence_on(&request.token),
     };
-    Ok(convert::csr(request, key, token.as_ref(), certificate, evidence))
+    // Without a template nobody is asked.
+    let approval = match request.template {
+        Some(_) => context.app.approval_of(request.handle).await?,
+        None => None,
+    };
+    Ok(convert::csr(request, key, token.as_ref(), certificate, approval.as_ref(), evidence))
 }

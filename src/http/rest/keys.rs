@@ -2,11 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::response::Response;
 
 use super::convert;
 use super::csrs::{limit, query_of};
 use super::problem::{ByHandle, EveryCall, PROBLEM};
+use super::proposals::undertaken;
 use crate::api;
+use crate::app::proposals::Operation;
 use crate::domain::key::Key;
 use crate::http::Context;
 use crate::http::error::Failure;
@@ -60,6 +63,7 @@ pub(super) async fn show(
     params(("handle" = String, Path, description = "The key")),
     responses(
         (status = 200, description = "Destroyed", body = api::Key),
+        (status = 202, description = "Proposed: somebody else has to approve it, at Location", body = api::Proposal),
         (status = 409, description = "A live signing request uses it, or it is destroyed already", body = api::Problem, content_type = PROBLEM),
         (status = 502, description = "The token refused", body = api::Problem, content_type = PROBLEM),
         (status = 504, description = "Decided and recorded; the token was lost in the act", body = api::Problem, content_type = PROBLEM),
@@ -71,16 +75,13 @@ pub(super) async fn destroy(
     State(context): State<Context>,
     permit: Permit<needs::KeyDestroy>,
     Path(handle): Path<String>,
-) -> Result<Json<api::Key>, Failure> {
-    let handle = convert::handle("handle", &handle)?;
-    uninterrupted(async move {
-        let key = context.app.destroy_key(&permit.caller, handle).await?;
-        Ok(Json(view(&context, &key)))
-    })
-    .await
+) -> Result<Response, Failure> {
+    let key = convert::handle("handle", &handle)?;
+    uninterrupted(async move { undertaken(&context, &permit.caller, Operation::DestroyKey { key }).await })
+        .await
 }
 
-fn view(context: &Context, key: &Key) -> api::Key {
+pub(super) fn view(context: &Context, key: &Key) -> api::Key {
     let token = context.app.configured_token(&key.token);
     convert::key(key, token.as_ref(), context.app.evidence_of_key(key))
 }

@@ -2,6 +2,7 @@
 //! what they mean is in `app`.
 
 mod accept;
+mod approvals;
 mod audit;
 mod certificates;
 mod convert;
@@ -13,6 +14,8 @@ mod prefer;
 mod principals;
 mod probes;
 mod problem;
+mod proposals;
+mod templates;
 mod tokens;
 
 // The command line shows a probe of its own as the service would.
@@ -51,12 +54,21 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(csrs::show, csrs::cancel))
         .routes(routes!(csrs::retire))
         .routes(routes!(create::renew))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::reject))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::show))
         .routes(routes!(certificates::marry, certificates::show))
         .routes(routes!(keys::list))
         .routes(routes!(keys::show, keys::destroy))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::slots))
         .routes(routes!(tokens::reconcile))
+        .routes(routes!(tokens::wipe))
+        .routes(routes!(tokens::reset_breaker))
+        .routes(routes!(proposals::list))
+        .routes(routes!(proposals::approve))
+        .routes(routes!(proposals::reject))
         .routes(routes!(probes::probe))
         .routes(routes!(probes::accept, probes::withdraw))
         .routes(routes!(principals::create, principals::list))

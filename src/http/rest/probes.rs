@@ -3,9 +3,11 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::convert;
 use super::problem::{EveryCall, PROBLEM, WithBody};
+use super::proposals::undertaken;
 use crate::api;
 use crate::app::Error;
 use crate::http::Context;
@@ -56,6 +58,7 @@ pub(super) async fn probe(
     request_body = api::AcceptLeaks,
     responses(
         (status = 200, description = "Accepted, and recorded in the audit log", body = api::Acceptance),
+        (status = 202, description = "Proposed: somebody else has to approve it, at Location", body = api::Proposal),
         (status = 400, description = "Without a reason", body = api::Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such token", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "The token has failed no probe", body = api::Problem, content_type = PROBLEM),
@@ -69,11 +72,11 @@ pub(super) async fn accept(
     _: Operating,
     Path(name): Path<String>,
     body: PermittedBody<Operating>,
-) -> Result<Json<api::Acceptance>, Failure> {
+) -> Result<Response, Failure> {
     let asked: api::AcceptLeaks = body.json()?;
     uninterrupted(async move {
-        let acceptance = context.app.accept_leaks(&body.permit.caller, &name, &asked.reason).await?;
-        Ok(Json(convert::probe::acceptance(&acceptance)))
+        let operation = context.app.probe_override(&name, &asked.reason).await?;
+        undertaken(&context, &body.permit.caller, operation).await
     })
     .await
 }

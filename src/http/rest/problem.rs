@@ -84,6 +84,7 @@ pub(super) fn document(failure: &Failure, request_id: String) -> api::Problem {
             .iter()
             .map(|invalid| api::FieldProblem {
                 field: invalid.field.clone(),
+                rule: invalid.rule.clone(),
                 position: invalid.position,
                 reason: invalid.reason.clone(),
             })
