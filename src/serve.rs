@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
@@ -23,6 +24,7 @@ use crate::auth::{self, Authenticator};
 use crate::config::{Config, TlsConfig, TokenConfig};
 use crate::domain::id::InstallationId;
 use crate::hsm::{Hsm, Selector, StartOptions, TokenSpec};
+use crate::http::limits::Limits;
 use crate::http::listen::{Listeners, TlsListener};
 use crate::http::{self, Context, listen, tls};
 use crate::store::{self, Store};
@@ -41,7 +43,13 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let store = open_store(&config.database())?;
     let clock = Arc::new(SystemClock);
-    let authenticator = Authenticator::open(&store, &config.api_key_file(), clock.as_ref()).await?;
+    if config.use_api_key_file {
+        auth::file::register(&store, &config.api_key_file(), clock.as_ref()).await?;
+    } else {
+        auth::file::revoke(&store, clock.as_ref()).await?;
+    }
+    let authenticator = Authenticator::new(store.clone(), clock.clone());
+    let limits = Arc::new(Limits::new(config.requests_per_second, config.failed_logins_per_minute));
     let hangups = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let tls = match &config.tls {
         Some(tls) => Some(Tls::load(tls_files(tls), clock.clone())?),
@@ -63,7 +71,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone(), rules);
     app.watch_tokens();
 
-    let (router, _) = http::router(Context { app: app.clone(), authenticator });
+    let (router, _) =
+        http::router(Context { app: app.clone(), authenticator: authenticator.clone(), limits });
     let tls_address = tls_address.map(tracing::field::display);
     tracing::info!(%address, tls = tls_address, socket = %config.socket().display(), "serving");
     if !address.ip().is_loopback() {
@@ -77,12 +86,26 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let reloading = Arc::clone(&manager);
     background.spawn(async move { reload::run(hangups, tls, &reloading).await });
     background.spawn(async move { manager.attend(&app, &store).await });
+    background.spawn(note_uses(authenticator.clone()));
     listen::serve(Listeners { tcp, tls: tls_listener, unix }, router, stopped).await;
     background.shutdown().await;
+    authenticator.note_uses().await?;
     let _ = std::fs::remove_file(config.socket());
     hsm.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Between two notes of when credentials were used.
+const NOTING: Duration = Duration::from_secs(60);
+
+async fn note_uses(authenticator: Authenticator) {
+    loop {
+        tokio::time::sleep(NOTING).await;
+        if let Err(error) = authenticator.note_uses().await {
+            tracing::warn!(%error, "the last use of some credentials was not noted");
+        }
+    }
 }
 
 /// The files of the HTTPS listener of a configuration.

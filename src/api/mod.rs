@@ -3,6 +3,7 @@
 //! Data only, no logic: what a client may send and gets back. Names, times and handles are texts
 //! here; the server turns them into domain types and tells which field is wrong.
 
+mod access;
 mod extensions;
 mod probe;
 mod secret;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use access::*;
 pub use extensions::{
     BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
     SubjectKeyIdentifier,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::keys::key_event;
-use super::{App, Error, Kind, Token, TokenStatus, failpoint};
+use super::{App, Caller, Error, Kind, Token, TokenStatus, failpoint};
 use crate::domain::audit::Actor;
 use crate::domain::certificate::object_fields;
 use crate::domain::clock::Timestamp;
@@ -57,13 +57,18 @@ impl App {
     /// Where the certificate of a signing request is; `None` when no token shall have it.
     ///
     /// # Errors
-    /// The index cannot be read.
-    pub async fn certificate_on_token(&self, request: Handle) -> Result<Option<OnToken>, Error> {
+    /// [`Kind::NotFound`], or the index cannot be read.
+    pub async fn certificate_on_token(
+        &self,
+        caller: &Caller,
+        request: Handle,
+    ) -> Result<Option<OnToken>, Error> {
+        let caller = caller.clone();
         let intent: Result<Option<CertificateIntent>, Error> = self
             .0
             .store
             .read(move |view| {
-                let key = view.signing_request(request)?.and_then(|request| request.key);
+                let key = caller.signing_request(view, request)?.key;
                 Ok(key.map(|key| view.certificate_intent(key)).transpose()?.flatten())
             })
             .await;

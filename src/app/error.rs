@@ -18,6 +18,8 @@ pub enum Kind {
     Invalid,
     /// There is no such thing.
     NotFound,
+    /// The caller may not do it.
+    Denied,
     /// The thing's state does not allow it.
     Conflict,
     /// Well-formed, and refused by what is offered here.

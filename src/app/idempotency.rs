@@ -1,6 +1,6 @@
 //! A create that is sent twice makes one key (draft-ietf-httpapi-idempotency-key-header-07).
 //!
-//! An entry is unique per principal, route and key, and kept for 24 hours. It is written with the
+//! An entry is unique per tenant, principal, route and key, and kept for 24 hours. It is written with the
 //! intent, in one transaction, so that a crash cannot part them. What is in flight is known in
 //! memory only: after a crash nothing is in flight, and the entry leads to the request that was.
 
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{App, Error, Kind};
+use super::{App, Caller, Error, Kind};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
@@ -77,7 +77,7 @@ impl App {
     /// [`Kind::Refused`] when the key was used with another body.
     pub async fn begin_idempotent(
         &self,
-        principal: Handle,
+        caller: &Caller,
         route: &'static str,
         key: &str,
         body: &[u8],
@@ -89,7 +89,12 @@ impl App {
             let reason = format!("must be 1 to {LONGEST} printable ASCII characters");
             return Err(Invalid::new("Idempotency-Key", reason).into());
         }
-        let name = store::IdempotencyKey { principal, route: route.to_owned(), key: key.to_owned() };
+        let name = store::IdempotencyKey {
+            tenant: caller.tenant,
+            principal: caller.principal,
+            route: route.to_owned(),
+            key: key.to_owned(),
+        };
         let key = IdempotencyKey { name, body_hmac: self.hmac(body)? };
         let claim = self.claim(key.clone())?;
         let oldest = self.now().plus_millis(-KEPT_MILLIS);

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::certificate_objects::intend_certificate;
 use super::transition::transition;
 use super::watch::TokenHealth;
-use super::{App, Error, Kind};
+use super::{App, Caller, Error, Kind};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::id::Handle;
 use crate::domain::key::{Evidence, Key, KeyState, Purpose};
@@ -29,11 +29,28 @@ pub enum KeyFate {
 }
 
 impl App {
-    /// The key with that handle.
+    /// The key with that handle, if the caller sees it.
     ///
     /// # Errors
     /// [`Kind::NotFound`], or the index cannot be read.
-    pub async fn key(&self, handle: Handle) -> Result<Key, Error> {
+    pub async fn key(&self, caller: &Caller, handle: Handle) -> Result<Key, Error> {
+        let caller = caller.clone();
+        self.0.store.read(move |view| caller.key(view, handle)).await
+    }
+
+    /// The key of a signing request, once it has one.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn key_of(&self, request: &SigningRequest) -> Result<Option<Key>, Error> {
+        match request.key {
+            Some(key) => self.any_key(key).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The key with that handle, whosever it is.
+    pub(super) async fn any_key(&self, handle: Handle) -> Result<Key, Error> {
         let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.key(handle)?)).await;
         found?.ok_or_else(|| Error::not_found("key", handle))
     }
@@ -42,20 +59,26 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::NotFound`], or the index cannot be read.
-    pub async fn evidence_of(&self, request: Handle) -> Result<Evidence, Error> {
-        let request = self.signing_request(request).await?;
-        match request.key {
-            Some(key) => Ok(self.evidence_of_key(&self.key(key).await?)),
+    pub async fn evidence_of(&self, caller: &Caller, request: Handle) -> Result<Evidence, Error> {
+        let request = self.signing_request(caller, request).await?;
+        match self.key_of(&request).await? {
+            Some(key) => Ok(self.evidence_of_key(&key)),
             None => Ok(self.evidence_on(&request.token)),
         }
     }
 
-    /// A page of keys, newest first.
+    /// A page of the keys that the caller sees, newest first.
     ///
     /// # Errors
     /// The index cannot be read.
-    pub async fn keys(&self, after: Option<Handle>, limit: usize) -> Result<Page<Key>, Error> {
-        self.0.store.read(move |view| Ok(view.page_of_keys(after, limit)?)).await
+    pub async fn keys(
+        &self,
+        caller: &Caller,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Page<Key>, Error> {
+        let (tenant, with_tenantless) = (caller.tenant, caller.sees_tenantless());
+        self.0.store.read(move |view| Ok(view.page_of_keys(tenant, with_tenantless, after, limit)?)).await
     }
 
     /// Destroys a key on its token. A missing key is written off: there is nothing to destroy. So is
@@ -63,16 +86,15 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::Conflict`] while a live request uses it, or when it is gone already.
-    pub async fn destroy_key(&self, principal: Handle, handle: Handle) -> Result<Key, Error> {
-        let (app, now) = (self.clone(), self.now());
-        let actor = Actor::Principal(principal);
+    pub async fn destroy_key(&self, caller: &Caller, handle: Handle) -> Result<Key, Error> {
+        let (app, caller, now) = (self.clone(), caller.clone(), self.now());
         let key: Result<Key, Error> = self
             .0
             .store
             .write(move |tx| {
-                let key = tx.key(handle)?.ok_or_else(|| Error::not_found("key", handle))?;
+                let key = caller.key(tx, handle)?;
                 refuse_if_needed(tx, &key, &app.health(&key.token))?;
-                decide_destruction(tx, &actor, now, key)
+                decide_destruction(tx, &caller.actor(), now, key)
             })
             .await;
         self.finish_destruction(key?).await
@@ -82,17 +104,14 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is past that.
-    pub async fn cancel(
-        &self,
-        principal: Handle,
-        handle: Handle,
-    ) -> Result<(SigningRequest, KeyFate), Error> {
-        let now = self.now();
-        let actor = Actor::Principal(principal);
+    pub async fn cancel(&self, caller: &Caller, handle: Handle) -> Result<(SigningRequest, KeyFate), Error> {
+        let (caller, now) = (caller.clone(), self.now());
         let cancelled: Result<_, Error> = self
             .0
             .store
             .write(move |tx| {
+                caller.signing_request(tx, handle)?;
+                let actor = caller.actor();
                 let request = transition(tx, &actor, handle, [Command::Cancel], now)?;
                 let Some(key) = request.key.map(|key| tx.key(key)).transpose()?.flatten() else {
                     // Its driver, or the reconciler, clears what an open attempt leaves.
@@ -125,9 +144,9 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is not issued.
-    pub async fn retire(&self, principal: Handle, handle: Handle) -> Result<SigningRequest, Error> {
-        let (actor, now) = (Actor::Principal(principal), self.now());
-        let token = self.signing_request(handle).await?.token;
+    pub async fn retire(&self, caller: &Caller, handle: Handle) -> Result<SigningRequest, Error> {
+        let (actor, now) = (caller.actor(), self.now());
+        let token = self.signing_request(caller, handle).await?.token;
         let write = self.rules(&token).write_certificates;
         let retired: Result<_, Error> = self
             .0

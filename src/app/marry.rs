@@ -4,8 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::certificate_objects::intend_certificate;
 use super::transition::transition;
-use super::{App, Error, Kind};
-use crate::domain::audit::Actor;
+use super::{App, Caller, Error, Kind};
 use crate::domain::certificate::{self, MarriedChain, MarryError};
 use crate::domain::id::Handle;
 use crate::domain::signing_request::{Command, Conflict, SigningRequest};
@@ -31,18 +30,17 @@ impl App {
     /// more; [`Kind::Conflict`] when the request is not pending or has another one.
     pub async fn marry(
         &self,
-        principal: Handle,
+        caller: &Caller,
         handle: Handle,
         bytes: Vec<u8>,
         validity: Validity,
     ) -> Result<(SigningRequest, Certificate), Error> {
         let certificates = certificate::read(&bytes).map_err(Error::from)?;
-        let request = self.signing_request(handle).await?;
-        let Some(key) = request.key else {
+        let request = self.signing_request(caller, handle).await?;
+        let Some(key) = self.key_of(&request).await? else {
             let verb = "married to a certificate without a key";
             return Err(Conflict { handle, state: request.state, verb }.into());
         };
-        let key = self.key(key).await?;
         let refused = |error| refusal(error).about(handle);
         let chain = certificate::marry(certificates, &key.spki).map_err(refused)?;
         let now = self.now();
@@ -51,6 +49,7 @@ impl App {
             Validity::Any => Ok(()),
         };
         let certificate = stored(handle, &chain, now);
+        let actor = caller.actor();
         let write = self.rules(&key.token).write_certificates;
         let married: Result<_, Error> = self
             .0
@@ -64,7 +63,7 @@ impl App {
                 }
                 valid?;
                 let command = Command::Married { fingerprint: hex::encode(certificate.sha256) };
-                let request = transition(tx, &Actor::Principal(principal), handle, [command], now)?;
+                let request = transition(tx, &actor, handle, [command], now)?;
                 tx.insert_certificate(&certificate)?;
                 let to_be_written = intend_certificate(tx, key.handle, write)?;
                 Ok((request, certificate, to_be_written))
@@ -82,8 +81,16 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::NotFound`] when the request is unknown or has none yet.
-    pub async fn certificate(&self, handle: Handle) -> Result<Certificate, Error> {
-        let request = self.signing_request(handle).await?;
+    pub async fn certificate(&self, caller: &Caller, handle: Handle) -> Result<Certificate, Error> {
+        self.certificate_of(&self.signing_request(caller, handle).await?).await
+    }
+
+    /// The certificate married to a request that was looked up.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when it has none yet.
+    pub async fn certificate_of(&self, request: &SigningRequest) -> Result<Certificate, Error> {
+        let handle = request.handle;
         let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.certificate(handle)?)).await;
         found?.ok_or_else(|| {
             let message =

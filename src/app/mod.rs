@@ -1,5 +1,6 @@
 //! The use cases: the only place where the domain, the token and the index meet.
 //!
+//! - [`access`]: principals, their credentials and grants, tenants
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`idempotency`]: a create that is sent twice makes one key
 //! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
@@ -10,6 +11,8 @@
 //!
 //! It knows nothing of HTTP or the command line.
 
+pub mod access;
+mod caller;
 pub mod certificate_objects;
 mod error;
 pub mod failpoint;
@@ -26,7 +29,9 @@ pub mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+pub use caller::Caller;
 pub use error::{Error, Kind};
 pub use system::SystemClock;
 
@@ -58,6 +63,8 @@ struct Parts {
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
+    /// Counts the changes of who may do what.
+    access_version: AtomicU64,
     /// Changes when the watch over the tokens should look again at once.
     attention: tokio::sync::watch::Sender<()>,
 }
@@ -84,6 +91,7 @@ impl App {
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),
+            access_version: AtomicU64::new(0),
             attention: tokio::sync::watch::Sender::new(()),
         }))
     }

@@ -4,10 +4,9 @@
 
 use serde_json::json;
 
-use super::{App, Error, Kind, Token, TokenInfo, TokenStatus};
+use super::{App, Caller, Error, Kind, Token, TokenInfo, TokenStatus};
 use crate::domain::algorithm::KeyKind;
 use crate::domain::audit::{Actor, Event};
-use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::{Evidence, EvidenceLevel, Key};
 use crate::domain::probe::{Acceptance, Leak, Verdict};
@@ -67,7 +66,7 @@ impl App {
     /// No such token, or it is not up, or it was lost in the act.
     pub async fn probe(
         &self,
-        principal: Handle,
+        caller: &Caller,
         token: &str,
         kinds: Option<Vec<KeyKind>>,
     ) -> Result<(TokenInfo, Vec<KindProbe>), Error> {
@@ -80,7 +79,7 @@ impl App {
         let TokenStatus::Up { info, .. } = token.status() else { return Err(not_up(&token)) };
         let kinds = kinds.unwrap_or_else(|| token.kinds().to_vec());
         let probes = self.probe_kinds(&token, &kinds).await?;
-        let standing = self.conclude(Actor::Principal(principal), &token, &info, &probes).await?;
+        let standing = self.conclude(caller.actor(), &token, &info, &probes).await?;
         self.0.health.stands(token.name(), standing);
         self.look_again();
         Ok(((*info).clone(), probes))
@@ -90,14 +89,19 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::Invalid`] without a reason; [`Kind::Conflict`] when the token has nothing to accept.
-    pub async fn accept_leaks(&self, by: Handle, token: &str, reason: &str) -> Result<Acceptance, Error> {
+    pub async fn accept_leaks(
+        &self,
+        caller: &Caller,
+        token: &str,
+        reason: &str,
+    ) -> Result<Acceptance, Error> {
         let name = self.0.hsm.token(token).ok_or_else(|| Error::not_found("token", token))?.name().to_owned();
         let reason = reason.trim().to_owned();
         if reason.is_empty() || reason.len() > LONGEST_REASON {
             let rule = format!("say in 1 to {LONGEST_REASON} bytes why keys that can leave are good enough");
             return Err(Invalid::new("reason", rule).into());
         }
-        let now = self.now();
+        let (by, actor, now) = (caller.principal, caller.actor(), self.now());
         let accepted: Result<Standing, Error> = self
             .0
             .store
@@ -118,7 +122,7 @@ impl App {
                 let detail = json!({
                     "reason": acceptance.reason, "binding": acceptance.binding, "leaks": acceptance.leaks,
                 });
-                audit(tx, &Actor::Principal(by), now, "token.leaks-accepted", &name, detail)?;
+                audit(tx, &actor, now, "token.leaks-accepted", &name, detail)?;
                 Ok(Standing::new(verdict, Some(acceptance)))
             })
             .await;
@@ -132,9 +136,9 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when there is none.
-    pub async fn withdraw_acceptance(&self, by: Handle, token: &str) -> Result<(), Error> {
+    pub async fn withdraw_acceptance(&self, caller: &Caller, token: &str) -> Result<(), Error> {
         let name = self.0.hsm.token(token).ok_or_else(|| Error::not_found("token", token))?.name().to_owned();
-        let now = self.now();
+        let (actor, now) = (caller.actor(), self.now());
         let withdrawn: Result<Option<Verdict>, Error> = self
             .0
             .store
@@ -143,7 +147,7 @@ impl App {
                     let message = format!("nobody has accepted that token `{name}` leaks");
                     return Err(Error::new(Kind::Conflict, "token.nothing-accepted", message));
                 }
-                audit(tx, &Actor::Principal(by), now, "token.acceptance-withdrawn", &name, json!({}))?;
+                audit(tx, &actor, now, "token.acceptance-withdrawn", &name, json!({}))?;
                 Ok(tx.token_verdict(&name)?)
             })
             .await;

@@ -173,7 +173,7 @@ impl App {
     async fn finish_destructions(&self, token: &Token, known: &[KeyBrief]) -> Result<(), Error> {
         for key in known.iter().filter(|key| key.state == KeyState::Destroying) {
             tracing::info!(token = token.name(), key = %key.handle, "finishing a destruction");
-            let done = self.finish_destruction(self.key(key.handle).await?).await;
+            let done = self.finish_destruction(self.any_key(key.handle).await?).await;
             skip_one("key", &key.id, done.map(drop))?;
         }
         Ok(())
@@ -192,7 +192,7 @@ impl App {
             if self.0.drivers.has(handle) {
                 continue;
             }
-            let request = self.signing_request(handle).await?;
+            let request = self.any_signing_request(handle).await?;
             if request.state.is_unfinished() && request.continues {
                 self.continue_unfinished(request).await?;
                 continue;
@@ -322,6 +322,8 @@ impl App {
         let key = Key {
             handle: self.handle_of(objects).await?,
             id,
+            // Nothing on the token says whose it was.
+            tenant: None,
             token: token.name().to_owned(),
             kind,
             purpose: Purpose::Request,
@@ -454,7 +456,12 @@ async fn whole_key(token: &Token, id: KeyId) -> Result<Option<GeneratedKey>, Err
 fn skip_one(what: &str, id: &KeyId, done: Result<(), Error>) -> Result<(), Error> {
     match done {
         Err(error) => match error.kind() {
-            Kind::Invalid | Kind::NotFound | Kind::Conflict | Kind::Refused | Kind::HsmRefused => {
+            Kind::Invalid
+            | Kind::NotFound
+            | Kind::Denied
+            | Kind::Conflict
+            | Kind::Refused
+            | Kind::HsmRefused => {
                 tracing::warn!(what, %id, %error, "cannot be settled; left as it is");
                 Ok(())
             }

@@ -1,160 +1,136 @@
-//! From a credential to a principal. Today one bearer API key, kept in a file beside the database
-//! for the CLI and stored hashed.
+//! From a credential to a principal.
+//!
+//! What is needed for that is held in memory and read again after every change, so that a request
+//! costs no look into the database and a revocation counts with the next one. [`file`] is the API
+//! key beside the database.
 
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+pub mod file;
+mod known;
+
+use std::collections::HashMap;
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
-
-use crate::domain::audit::{Actor, Event};
-use crate::domain::clock::Clock;
+use crate::domain::access::{Grants, TenantId};
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::id::Handle;
 use crate::store::{self, Store};
+use known::Known;
 
-/// Marks our API keys, so that secret scanners can find one that got lost.
-const PREFIX: &str = "srk_";
-/// Name of the principal that the installation's own API key belongs to.
-const OPERATOR: &str = "operator";
+/// What a client shows to be known by.
+#[derive(Clone, Copy)]
+pub enum Presented<'a> {
+    /// A bearer API key.
+    Bearer(&'a str),
+    /// A principal's name and a generated password.
+    Basic(&'a str, &'a str),
+    /// SHA-256 of the DER of a TLS client certificate whose key the client has.
+    ClientCertificate(&'a [u8; 32]),
+    /// The user at the other end of the Unix socket.
+    Uid(u32),
+}
 
 /// Who is behind an HTTP request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Principal {
-    /// His handle.
-    pub handle: Handle,
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The principal.
+    pub principal: Handle,
+    /// By which of his credentials.
+    pub credential: Handle,
+    /// What he was granted.
+    pub grants: Arc<Grants>,
 }
 
 /// Checks credentials. Cheap to clone.
 #[derive(Clone)]
-pub struct Authenticator(Arc<Vec<([u8; 32], Principal)>>);
+pub struct Authenticator(Arc<Parts>);
+
+struct Parts {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    known: RwLock<Arc<Known>>,
+    /// Held over a reading: an older one must not replace a newer one.
+    reading: tokio::sync::Mutex<()>,
+    /// Since they were noted in the index.
+    used: Mutex<HashMap<Handle, Timestamp>>,
+}
 
 impl Authenticator {
-    /// Reads the installation's API key, or makes one where there is none, and sees to it that it
-    /// is the one active API key of the index.
+    /// Knows nobody until it is asked, and then reads the index.
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Parts {
+            store,
+            clock,
+            known: RwLock::default(),
+            reading: tokio::sync::Mutex::default(),
+            used: Mutex::default(),
+        }))
+    }
+
+    /// The principal behind a credential, as of that version of who may do what. A credential that is
+    /// unknown, revoked or expired has none, nor has one of a disabled principal.
     ///
     /// # Errors
-    /// The file is malformed or open to others, or the index cannot be written.
-    pub async fn open(store: &Store, key_file: &Path, clock: &dyn Clock) -> Result<Self, Error> {
-        let secret = match read_key_file(key_file)? {
-            Some(secret) => secret,
-            None => make_key_file(key_file)?,
-        };
-        let hash = hash(&secret);
-        let now = clock.now();
-        let mut random = [[0; 10]; 2];
-        for bytes in &mut random {
-            getrandom::fill(bytes).map_err(|error| Error::Random(error.to_string()))?;
+    /// There is a newer version, and the index cannot be read.
+    pub async fn identify(&self, version: u64, presented: Presented<'_>) -> Result<Option<Identity>, Error> {
+        let now = self.0.clock.now();
+        let identity = self.known(version).await?.identify(presented, now);
+        if let Some(identity) = &identity {
+            let mut used = self.0.used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.insert(identity.credential, now);
         }
-        let [for_principal, for_key] = random.map(|bytes| Handle::new(now, bytes));
-        let active: Result<_, store::Error> = store
-            .write(move |tx| {
-                let principal = match tx.principal_by_name(OPERATOR)? {
-                    Some(principal) => principal.handle,
-                    None => {
-                        let name = OPERATOR.to_owned();
-                        tx.insert_principal(&store::Principal {
-                            handle: for_principal,
-                            name,
-                            created_at: now,
-                        })?;
-                        for_principal
-                    }
-                };
-                let (mine, others): (Vec<_>, Vec<_>) =
-                    tx.active_api_keys()?.into_iter().partition(|key| key.sha256 == hash);
-                for key in others {
-                    tx.revoke_api_key(key.handle, now)?;
-                    tx.append_audit(&Actor::System, now, &event("api-key.revoked", key.handle))?;
-                }
-                if mine.is_empty() {
-                    tx.insert_api_key(&store::ApiKey {
-                        handle: for_key,
-                        principal,
-                        sha256: hash,
-                        created_at: now,
-                    })?;
-                    tx.append_audit(&Actor::System, now, &event("api-key.registered", for_key))?;
-                }
-                tx.active_api_keys()
-            })
+        Ok(identity)
+    }
+
+    /// The tenant of that name.
+    ///
+    /// # Errors
+    /// As for [`Authenticator::identify`].
+    pub async fn tenant(&self, version: u64, name: &str) -> Result<Option<TenantId>, Error> {
+        Ok(self.known(version).await?.tenant(name))
+    }
+
+    /// Notes in the index when credentials were used. Now and then, and not with every request: each
+    /// note is a write.
+    ///
+    /// # Errors
+    /// The index cannot be written; the notes are lost.
+    pub async fn note_uses(&self) -> Result<(), Error> {
+        let used = mem::take(&mut *self.0.used.lock().unwrap_or_else(PoisonError::into_inner));
+        if used.is_empty() {
+            return Ok(());
+        }
+        let noted: Result<(), store::Error> = self
+            .0
+            .store
+            .write(move |tx| used.into_iter().try_for_each(|(handle, at)| tx.note_credential_use(handle, at)))
             .await;
-        let known =
-            active?.into_iter().map(|key| (key.sha256, Principal { handle: key.principal })).collect();
-        Ok(Self(Arc::new(known)))
+        Ok(noted?)
     }
 
-    /// The principal behind a bearer API key. Every known hash is compared, each in constant time.
-    pub fn bearer(&self, secret: &str) -> Option<Principal> {
-        let given = hash(secret);
-        let mut found = None;
-        for (known, principal) in self.0.iter() {
-            if bool::from(known.ct_eq(&given)) {
-                found = Some(*principal);
-            }
+    async fn known(&self, version: u64) -> Result<Arc<Known>, Error> {
+        if let Some(known) = self.known_as_of(version) {
+            return Ok(known);
         }
-        found
+        let _reading = self.0.reading.lock().await;
+        if let Some(known) = self.known_as_of(version) {
+            return Ok(known);
+        }
+        let read: Result<Known, store::Error> =
+            self.0.store.read(move |view| Known::read(view, version)).await;
+        let read = Arc::new(read?);
+        *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&read);
+        Ok(read)
+    }
+
+    fn known_as_of(&self, version: u64) -> Option<Arc<Known>> {
+        let known = Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner));
+        known.is_as_of(version).then_some(known)
     }
 }
 
-/// Reads an API key file; `None` when there is no such file.
-///
-/// # Errors
-/// It is open to group or others, or holds no API key.
-pub fn read_key_file(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let mut file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io(error)),
-    };
-    if file.metadata().map_err(io)?.mode() & 0o077 != 0 {
-        return Err(Error::Open { path: path.to_owned() });
-    }
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text).map_err(io)?;
-    let key = text.trim();
-    let body = key.strip_prefix(PREFIX).and_then(|body| BASE64_URL_SAFE_NO_PAD.decode(body).ok());
-    if body.is_none_or(|bytes| bytes.len() != 32) {
-        return Err(Error::Malformed { path: path.to_owned() });
-    }
-    Ok(Some(Zeroizing::new(key.to_owned())))
-}
-
-fn make_key_file(path: &Path) -> Result<Zeroizing<String>, Error> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut()).map_err(|error| Error::Random(error.to_string()))?;
-    let secret = Zeroizing::new(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref())));
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    // Under another name until it is whole: a crash must not leave a key file without a key.
-    let new = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(io)?;
-    file.write_all(secret.as_bytes())
-        .and_then(|()| file.write_all(b"\n"))
-        .and_then(|()| file.sync_all())
-        .map_err(io)?;
-    std::fs::rename(&new, path).map_err(io)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)?;
-    Ok(secret)
-}
-
-/// 256 random bits need no slow hash.
-fn hash(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
-}
-
-fn event(action: &'static str, key: Handle) -> Event {
-    Event { action, subject: key.to_string(), detail: serde_json::json!({}) }
-}
-
-/// Why credentials cannot be set up.
+/// Why credentials cannot be set up or looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read or written.
@@ -185,40 +161,8 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn a_made_key_file_is_private_and_reads_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("api-key");
-        assert!(read_key_file(&path).unwrap().is_none());
-        let secret = make_key_file(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(read_key_file(&path).unwrap().unwrap(), secret);
-    }
-
-    #[test]
-    fn an_open_or_malformed_key_file_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("api-key");
-        make_key_file(&path).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(read_key_file(&path), Err(Error::Open { .. })));
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        std::fs::write(&path, "srk_short").unwrap();
-        assert!(matches!(read_key_file(&path), Err(Error::Malformed { .. })));
-    }
-
-    #[test]
-    fn only_a_known_key_has_a_principal() {
-        let principal =
-            Principal { handle: Handle::new(crate::domain::clock::Timestamp::from_millis(1), [1; 10]) };
-        let authenticator = Authenticator(Arc::new(vec![(hash("srk_right"), principal)]));
-        assert_eq!(authenticator.bearer("srk_right"), Some(principal));
-        assert_eq!(authenticator.bearer("srk_wrong"), None);
-        assert_eq!(authenticator.bearer(""), None);
+impl Error {
+    fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
     }
 }

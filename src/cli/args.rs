@@ -1,5 +1,6 @@
 //! What can be written on the command line: data, nothing else.
 
+mod access;
 mod extensions;
 mod template;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenant};
 pub use extensions::Extensions;
 pub use template::{Template, TryTemplate};
 
@@ -16,15 +18,30 @@ pub use template::{Template, TryTemplate};
 #[command(after_help = "Exit codes: 0 done; 1 the request is refused as it is; 2 usage, configuration \
 or an unexpected failure; 3 not available now, try again.")]
 pub struct Args {
-    /// The configuration file.
-    #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "/etc/strongroom/strongroom.toml")]
-    pub config: PathBuf,
+    /// Which service, and as whom.
+    #[command(flatten)]
+    pub target: Target,
     /// Print JSON instead of text, also of a failure.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Which service is called, and as whom.
+#[derive(Debug, ClapArgs)]
+pub struct Target {
+    /// The configuration file.
+    #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "/etc/strongroom/strongroom.toml")]
+    pub config: PathBuf,
+    /// File with the API key to show to the service; the one beside its database when absent, and
+    /// where there is none, this user's uid.
+    #[arg(long, global = true, value_name = "FILE", env = "STRONGROOM_API_KEY_FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// The tenant to work for; the usual one when absent.
+    #[arg(long, global = true, env = "STRONGROOM_TENANT")]
+    pub tenant: Option<String>,
 }
 
 /// The commands.
@@ -46,6 +63,18 @@ pub enum Command {
     /// Look at keys, destroy them, and compare them with the token.
     #[command(subcommand)]
     Key(Key),
+    /// Say who may do what.
+    #[command(subcommand)]
+    Principal(Principal),
+    /// Issue and revoke API keys.
+    #[command(subcommand)]
+    ApiKey(ApiKey),
+    /// Issue and revoke credentials of every kind.
+    #[command(subcommand)]
+    Credential(Credential),
+    /// Keep the things of several owners apart.
+    #[command(subcommand)]
+    Tenant(Tenant),
     /// Check issuing templates and see what a request would get.
     #[command(subcommand)]
     Template(Template),

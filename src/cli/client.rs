@@ -1,7 +1,7 @@
 //! The client of the native API over the service's Unix socket.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
+use super::args::Target;
+use super::command::config;
 use super::report::Failure;
 use crate::api;
 use crate::config::Config;
@@ -25,7 +27,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     socket: PathBuf,
-    api_key: Zeroizing<String>,
+    /// `None`: the socket tells whose process this is.
+    api_key: Option<Zeroizing<String>>,
+    tenant: Option<String>,
 }
 
 /// One call: the path is below the native prefix.
@@ -48,23 +52,37 @@ impl<'a> Call<'a> {
 }
 
 impl Client {
-    /// For the service of `config`; connects with each call.
+    /// For the service of the configuration; connects with each call.
     ///
     /// # Errors
-    /// The API key file cannot be read.
-    pub fn new(config: &Config) -> Result<Self, Failure> {
-        let path = config.api_key_file();
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            let hint = "the service makes it when it starts; is it this data directory, and this user's?";
-            Failure::Unavailable(format!(
-                "cannot read the API key file {}: {error}\nhint: {hint}",
-                path.display()
-            ))
-        })?;
-        let api_key = Zeroizing::new(text);
+    /// The configuration or the API key file cannot be read.
+    pub fn new(target: &Target) -> Result<Self, Failure> {
+        let config = config(&target.config)?;
+        let api_key = match &target.api_key_file {
+            Some(path) => Some(api_key(path, "it was given with --api-key-file")?),
+            None => {
+                let path = config.api_key_file();
+                // Where the file is switched off or another user's, the uid may do.
+                let known_by_uid = !config.use_api_key_file || is_another_users(&path);
+                let hint = "the service makes it when it starts; is it this data directory, and this user's?";
+                if known_by_uid { None } else { Some(api_key(&path, hint)?) }
+            }
+        };
+        Self::with(&config, target, api_key)
+    }
+
+    /// The same, showing no API key.
+    ///
+    /// # Errors
+    /// The configuration cannot be read.
+    pub fn without_api_key(target: &Target) -> Result<Self, Failure> {
+        Self::with(&config(&target.config)?, target, None)
+    }
+
+    fn with(config: &Config, target: &Target, api_key: Option<Zeroizing<String>>) -> Result<Self, Failure> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
-        Ok(Self { runtime, socket: config.socket(), api_key: Zeroizing::new(api_key.trim().to_owned()) })
+        Ok(Self { runtime, socket: config.socket(), api_key, tenant: target.tenant.clone() })
     }
 
     /// A call that answers JSON.
@@ -111,8 +129,13 @@ impl Client {
         let mut request = Request::builder()
             .method(call.method)
             .uri(format!("{}{}", api::PREFIX, call.path))
-            .header(header::HOST, "strongroom")
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.api_key.as_str()));
+            .header(header::HOST, "strongroom");
+        if let Some(api_key) = &self.api_key {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", api_key.as_str()));
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header("strongroom-tenant", tenant);
+        }
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
@@ -131,6 +154,19 @@ impl Client {
         let bytes = response.into_body().collect().await.map_err(|error| lost(&error))?.to_bytes();
         Ok((status, bytes))
     }
+}
+
+/// What is wrong with it besides is told when it is read.
+fn is_another_users(path: &Path) -> bool {
+    matches!(std::fs::File::open(path), Err(error) if error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+fn api_key(path: &Path, hint: &str) -> Result<Zeroizing<String>, Failure> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+        let path = path.display();
+        Failure::Unavailable(format!("cannot read the API key file {path}: {error}\nhint: {hint}"))
+    })?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
 fn refusal(status: StatusCode, bytes: &[u8]) -> Failure {
@@ -165,7 +201,7 @@ mod tests {
         let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let client = Client { runtime, socket, api_key: Zeroizing::new("srk_none".to_owned()) };
+        let client = Client { runtime, socket, api_key: None, tenant: None };
         let failure = client.bytes(Call::new(Method::GET, "/csrs")).unwrap_err();
         assert!(matches!(&failure, Failure::Unavailable(text) if text.contains("within 150 s")), "{failure}");
     }

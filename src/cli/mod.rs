@@ -21,12 +21,16 @@ pub fn run() -> ExitCode {
     let report = Report::new(args.json);
     let outcome = match args.command {
         Command::Worker => return command::serve::worker(),
-        Command::Serve => command::serve::run(&args.config),
-        Command::CheckConfig => command::check_config::run(&args.config, &report),
-        Command::Slot(slot) => command::slot::run(&args.config, slot, &report),
-        Command::Token(token) => command::token::run(&args.config, token, &report),
-        Command::Csr(csr) => command::csr::run(&args.config, csr, &report),
-        Command::Key(key) => command::key::run(&args.config, key, &report),
+        Command::Serve => command::serve::run(&args.target.config),
+        Command::CheckConfig => command::check_config::run(&args.target.config, &report),
+        Command::Slot(slot) => command::slot::run(&args.target, slot, &report),
+        Command::Token(token) => command::token::run(&args.target, token, &report),
+        Command::Csr(csr) => command::csr::run(&args.target, csr, &report),
+        Command::Key(key) => command::key::run(&args.target, key, &report),
+        Command::Principal(principal) => command::principal::run(&args.target, principal, &report),
+        Command::ApiKey(key) => command::credential::run_api_key(&args.target, key, &report),
+        Command::Credential(credential) => command::credential::run(&args.target, credential, &report),
+        Command::Tenant(tenant) => command::tenant::run(&args.target, tenant, &report),
         Command::Template(template) => command::template::run(template, &report),
     };
     match outcome {

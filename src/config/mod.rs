@@ -26,6 +26,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The HTTPS listener, where there is one.
     pub tls: Option<TlsConfig>,
+    /// Whether the API key beside the database counts.
+    pub use_api_key_file: bool,
+    /// Requests that one principal may make in a second.
+    pub requests_per_second: u32,
+    /// Logins that may fail from one address in a minute.
+    pub failed_logins_per_minute: u32,
     /// Tokens by the name that users write, at least one.
     pub tokens: BTreeMap<String, TokenConfig>,
     /// The token used when a request names none: the only one, or the one configured.
@@ -149,11 +155,23 @@ impl Config {
             None if tokens.len() == 1 => tokens.keys().next().cloned(),
             None => None,
         };
+        let limits = spec.limits;
+        for (name, value) in [
+            ("requests_per_second", limits.requests_per_second),
+            ("failed_logins_per_minute", limits.failed_logins_per_minute),
+        ] {
+            if value == 0 {
+                return Err(format!("`limits.{name}`: must be at least 1"));
+            }
+        }
         let tls = TlsConfig::from_spec(spec.tls, base)?;
         Ok(Self {
             data_dir: base.join(spec.data_dir),
             listen: spec.http.listen,
             tls,
+            use_api_key_file: spec.access.api_key_file,
+            requests_per_second: limits.requests_per_second,
+            failed_logins_per_minute: limits.failed_logins_per_minute,
             tokens,
             default_token,
             templates: TemplateSources::from_spec(spec.templates, base)?,
@@ -307,6 +325,8 @@ mod tests {
         assert_eq!(example.tls, smallest.tls);
         assert_eq!(example.templates, smallest.templates);
         let ready_made: Vec<_> = templates::ready_made_names().collect();
+        assert_eq!(example.access, smallest.access);
+        assert_eq!(example.limits, smallest.limits);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         assert_eq!(example.tokens["main"].write_certificates, smallest.tokens["main"].write_certificates);
@@ -318,6 +338,9 @@ mod tests {
             format!("# allow_non_loopback = {}", smallest.http.allow_non_loopback),
             format!("# client_certificates = \"{:?}\"", defaults::CLIENT_CERTIFICATES).to_lowercase(),
             format!("# ready_made = {ready_made:?}"),
+            format!("# api_key_file = {}", defaults::API_KEY_FILE),
+            format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
+            format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),
         ] {
             assert!(include_str!("example.toml").contains(&line), "{line}");
         }

@@ -16,6 +16,12 @@ pub mod defaults {
     pub const DATA_DIR: &str = "/var/lib/strongroom";
     /// A client certificate is one more way in, so somebody has to open it.
     pub const CLIENT_CERTIFICATES: super::ClientCertificatesSpec = super::ClientCertificatesSpec::Off;
+    /// On: an installation works before there are principals.
+    pub const API_KEY_FILE: bool = true;
+    /// More than a machine of a few cores can answer: holds back a loop gone wild, nobody else.
+    pub const REQUESTS_PER_SECOND: u32 = 10_000;
+    /// A person mistypes a few; 256 random bits are not guessed at any rate, but the log stays readable.
+    pub const FAILED_LOGINS_PER_MINUTE: u32 = 30;
 }
 
 /// The file, version 1.
@@ -38,6 +44,12 @@ pub struct ConfigSpec {
     /// Issuing templates.
     #[serde(default)]
     pub templates: TemplatesSpec,
+    /// Who may come in.
+    #[serde(default)]
+    pub access: AccessSpec,
+    /// How often.
+    #[serde(default)]
+    pub limits: LimitsSpec,
     /// Tokens by name.
     #[serde(default)]
     pub tokens: BTreeMap<String, TokenSpec>,
@@ -92,6 +104,27 @@ pub struct TemplatesSpec {
     pub dir: Option<PathBuf>,
     /// The ready-made ones that are offered; all when absent.
     pub ready_made: Option<Vec<String>>,
+}
+
+/// `[access]`
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSpec {
+    /// Whether the API key beside the database counts.
+    #[serde(default = "default_api_key_file")]
+    pub api_key_file: bool,
+}
+
+/// `[limits]`
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsSpec {
+    /// Requests of one principal.
+    #[serde(default = "default_requests_per_second")]
+    pub requests_per_second: u32,
+    /// Logins that fail from one address.
+    #[serde(default = "default_failed_logins_per_minute")]
+    pub failed_logins_per_minute: u32,
 }
 
 /// `[tokens.NAME]`
@@ -162,6 +195,33 @@ impl Default for ClientCertificatesSpec {
     fn default() -> Self {
         defaults::CLIENT_CERTIFICATES
     }
+}
+
+impl Default for AccessSpec {
+    fn default() -> Self {
+        Self { api_key_file: default_api_key_file() }
+    }
+}
+
+impl Default for LimitsSpec {
+    fn default() -> Self {
+        Self {
+            requests_per_second: default_requests_per_second(),
+            failed_logins_per_minute: default_failed_logins_per_minute(),
+        }
+    }
+}
+
+fn default_api_key_file() -> bool {
+    defaults::API_KEY_FILE
+}
+
+fn default_requests_per_second() -> u32 {
+    defaults::REQUESTS_PER_SECOND
+}
+
+fn default_failed_logins_per_minute() -> u32 {
+    defaults::FAILED_LOGINS_PER_MINUTE
 }
 
 fn default_data_dir() -> PathBuf {

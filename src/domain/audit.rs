@@ -25,8 +25,15 @@ pub struct Event {
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// An authenticated principal, by handle.
-    Principal(super::id::Handle),
+    /// An authenticated principal.
+    Principal {
+        /// By handle.
+        handle: super::id::Handle,
+        /// Where he calls from, such as `unix uid 1000`: becomes `from` in the record's detail.
+        from: String,
+    },
+    /// A user of the machine, over the Unix socket, before there is a principal.
+    Uid(u32),
     /// strongroom itself: reconciliation, the sentinel, start-up.
     System,
 }
@@ -34,7 +41,8 @@ pub enum Actor {
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Principal(handle) => write!(f, "principal:{handle}"),
+            Self::Principal { handle, .. } => write!(f, "principal:{handle}"),
+            Self::Uid(uid) => write!(f, "uid:{uid}"),
             Self::System => f.write_str("system"),
         }
     }
@@ -64,13 +72,17 @@ pub struct Record {
 impl Record {
     /// The record that follows `previous` in the chain.
     pub fn following(seq: u64, previous: [u8; 32], at: Timestamp, actor: &Actor, event: &Event) -> Self {
+        let mut detail = event.detail.clone();
+        if let (Actor::Principal { from, .. }, Some(fields)) = (actor, detail.as_object_mut()) {
+            fields.insert("from".to_owned(), from.as_str().into());
+        }
         let mut record = Self {
             seq,
             at,
             actor: actor.to_string(),
             action: event.action.to_owned(),
             subject: event.subject.clone(),
-            detail: event.detail.to_string(),
+            detail: detail.to_string(),
             previous,
             hash: [0; 32],
         };
@@ -172,6 +184,20 @@ mod tests {
             swapped.swap(at, at + 1);
             assert_eq!(verify_chain(swapped).unwrap_err().seq, at as u64 + 1);
         }
+    }
+
+    #[test]
+    fn a_record_says_where_the_principal_called_from() {
+        let handle = super::super::id::Handle::new(Timestamp::from_millis(1), [1; 10]);
+        let actor = Actor::Principal { handle, from: "unix uid 1000".into() };
+        let event = Event {
+            action: "key.destroyed",
+            subject: "key".into(),
+            detail: serde_json::json!({ "was": "present" }),
+        };
+        let record = Record::following(1, GENESIS, Timestamp::from_millis(1), &actor, &event);
+        assert_eq!(record.actor, format!("principal:{handle}"));
+        assert_eq!(record.detail, r#"{"from":"unix uid 1000","was":"present"}"#);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::access::TenantId;
 use super::algorithm::KeyKind;
 use super::clock::Timestamp;
 use super::id::{Handle, KeyId};
@@ -14,6 +15,8 @@ pub struct Key {
     pub handle: Handle,
     /// CKA_ID, chosen before the key was made.
     pub id: KeyId,
+    /// Whose it is; `None`: no tenant's, as a sentinel, or a recovered key whose row is lost.
+    pub tenant: Option<TenantId>,
     /// The configured name of the token that holds it.
     pub token: String,
     /// What kind of key it is.

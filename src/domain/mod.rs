@@ -4,6 +4,7 @@
 //! Nothing here does I/O, reads the clock or draws random numbers: time and randomness are
 //! parameters. It may import any pure crate and nothing of ours; `tests/it/tidy.rs` checks it.
 
+pub mod access;
 pub mod algorithm;
 pub mod audit;
 pub mod certificate;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::access::TenantId;
 use super::algorithm::{KeyKind, Scheme};
 use super::audit::Event;
 use super::clock::Timestamp;
@@ -15,6 +16,8 @@ use super::named::named;
 pub struct SigningRequest {
     /// Public id.
     pub handle: Handle,
+    /// Whose it is.
+    pub tenant: TenantId,
     /// Who asked.
     pub principal: Handle,
     /// The configured name of the token that holds, or will hold, the key.
@@ -277,6 +280,7 @@ mod tests {
         let handle = Handle::new(Timestamp::from_millis(1), [1; 10]);
         SigningRequest {
             handle,
+            tenant: TenantId::DEFAULT,
             principal: handle,
             token: "main".into(),
             kind,

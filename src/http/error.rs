@@ -9,6 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::app;
+use crate::auth;
+use crate::domain::access::{Permission, Scope};
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::signing_request::State;
@@ -99,6 +101,24 @@ impl Failure {
         Self::new(StatusCode::UNAUTHORIZED, "auth.unauthenticated", detail)
     }
 
+    /// 403: known, and not allowed to.
+    pub fn denied(permission: Permission, tenant: Option<&str>) -> Self {
+        let place = match (permission.scope(), tenant) {
+            (Scope::Appliance, _) => "the whole appliance".to_owned(),
+            (Scope::Tenant, Some(tenant)) => format!("tenant `{tenant}`"),
+            (Scope::Tenant, None) => "your tenant".to_owned(),
+        };
+        let detail = format!("this needs the permission {permission} in {place}; an admin can grant it");
+        Self::new(StatusCode::FORBIDDEN, "access.denied", detail)
+    }
+
+    /// 429: too often; with the time to wait.
+    pub fn too_many(code: &'static str, detail: &str, wait: Duration) -> Self {
+        let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail);
+        failure.0.retry_after = Some(wait);
+        failure
+    }
+
     /// 404 for a path that does not exist.
     pub fn no_such_route() -> Self {
         let detail =
@@ -117,6 +137,7 @@ fn status_of(kind: app::Kind) -> StatusCode {
     match kind {
         app::Kind::Invalid => StatusCode::BAD_REQUEST,
         app::Kind::NotFound => StatusCode::NOT_FOUND,
+        app::Kind::Denied => StatusCode::FORBIDDEN,
         app::Kind::Conflict => StatusCode::CONFLICT,
         app::Kind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
         app::Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -140,6 +161,16 @@ impl From<app::Error> for Failure {
         failure.0.state = error.state();
         failure.0.request = error.request();
         failure.0.cause = Some(chain(&error)).filter(|chain| is_bug || *chain != error.to_string());
+        failure
+    }
+}
+
+impl From<auth::Error> for Failure {
+    fn from(error: auth::Error) -> Self {
+        let detail = "credentials cannot be looked up now; try again later";
+        let mut failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store.unavailable", detail);
+        failure.0.retry_after = Some(Duration::from_secs(5));
+        failure.0.cause = Some(chain(&error));
         failure
     }
 }

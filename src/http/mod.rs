@@ -2,6 +2,7 @@
 //!
 //! - [`listen`]: the accept loop over TCP, TLS and the Unix socket; [`peer`]: who is at the other end
 //! - [`tls`]: what the HTTPS listener shows and asks for, from files
+//! - [`limits`]: how often
 //! - [`permit`]: authorised before the body is read
 //! - [`uninterrupted`]: what a client who hangs up does not interrupt
 //! - [`error`]: the only table from kinds to statuses
@@ -10,6 +11,7 @@
 
 pub mod error;
 mod handshake;
+pub mod limits;
 pub mod listen;
 mod ops;
 pub mod peer;
@@ -20,11 +22,14 @@ pub mod tls;
 pub mod uninterrupted;
 mod write_timeout;
 
+use std::sync::Arc;
+
 use axum::Router;
 use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::auth::Authenticator;
+use limits::Limits;
 
 /// Largest body in bytes; a larger one is answered 413.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -36,6 +41,8 @@ pub struct Context {
     pub app: App,
     /// Who may pass.
     pub authenticator: Authenticator,
+    /// How often.
+    pub limits: Arc<Limits>,
 }
 
 /// Every route, and the OpenAPI document of the native ones.

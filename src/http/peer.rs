@@ -1,7 +1,8 @@
 //! Who is at the other end of a connection, as far as the connection itself tells. A request carries
 //! it as an extension, so that a permit can be made of it.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -36,6 +37,35 @@ pub enum Peer {
         /// Process id, where the client is in sight of our PID namespace.
         pid: Option<u32>,
     },
+}
+
+impl Peer {
+    /// The network address; the Unix socket has none.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp { address } | Self::Tls { address, .. } => Some(address.ip()),
+            Self::Unix { .. } => None,
+        }
+    }
+
+    /// SHA-256 of the verified client certificate, if there is one.
+    pub fn certificate_sha256(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Tls { certificate, .. } => certificate.as_ref().map(ClientCertificate::sha256),
+            Self::Tcp { .. } | Self::Unix { .. } => None,
+        }
+    }
+}
+
+/// As the audit writes it: `tcp 127.0.0.1:5000`, `tls 192.0.2.1:5000`, `unix uid 1000`.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { address } => write!(f, "tcp {address}"),
+            Self::Tls { address, .. } => write!(f, "tls {address}"),
+            Self::Unix { uid, .. } => write!(f, "unix uid {uid}"),
+        }
+    }
 }
 
 /// A verified client certificate; clones share it.

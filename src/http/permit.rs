@@ -1,57 +1,229 @@
 //! Authorised before the body is read: [`Permit`] comes from the headers alone, and the only way to
 //! a body is [`PermittedBody`], which has passed it.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::error::Failure;
+use super::peer::Peer;
 use super::{BODY_LIMIT, Context};
-use crate::auth::Principal;
+use crate::app::Caller;
+use crate::auth::{Identity, Presented};
+use crate::domain::access::{Permission, Scope, TenantId};
 use crate::domain::invalid::Invalid;
 
 /// A body must have arrived after so long: a client that trickles holds a connection, not a handler.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The right to call a handler: the principal is known.
-#[derive(Clone, Copy, Debug)]
-pub struct Permit {
-    /// Who calls.
-    pub principal: Principal,
+/// Names a tenant; without it, the principal's usual one is meant.
+const TENANT: &str = "strongroom-tenant";
+
+/// What a handler needs, as a type: a handler that takes `Permit<needs::CsrRead>` cannot be called
+/// without that permission.
+pub trait Needed: Send + Sync + 'static {
+    /// The permission; `None`: to be known is enough, and the use case looks further.
+    const PERMISSION: Option<Permission>;
 }
 
-impl FromRequestParts<Context> for Permit {
+/// One type per permission that a route needs.
+pub mod needs {
+    use super::{Needed, Permission};
+
+    macro_rules! needs {
+        ($($name:ident = $permission:expr),+ $(,)?) => {$(
+            /// See the permission of that name.
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name;
+
+            impl Needed for $name {
+                const PERMISSION: Option<Permission> = $permission;
+            }
+        )+};
+    }
+
+    needs! {
+        AnyPrincipal = None,
+        CsrCreate = Some(Permission::CsrCreate),
+        CsrRead = Some(Permission::CsrRead),
+        CsrCancel = Some(Permission::CsrCancel),
+        CertificateMarry = Some(Permission::CertificateMarry),
+        CertificateRead = Some(Permission::CertificateRead),
+        KeyRead = Some(Permission::KeyRead),
+        KeyDestroy = Some(Permission::KeyDestroy),
+        TokenRead = Some(Permission::TokenRead),
+        TokenOperate = Some(Permission::TokenOperate),
+        AccessRead = Some(Permission::AccessRead),
+        AccessManage = Some(Permission::AccessManage),
+    }
+}
+
+/// The right to call a handler: the principal is known and has the permission.
+#[derive(Debug)]
+pub struct Permit<N> {
+    /// Who calls, for which tenant.
+    pub caller: Caller,
+    needed: PhantomData<N>,
+}
+
+impl<N> Clone for Permit<N> {
+    fn clone(&self) -> Self {
+        Self { caller: self.caller.clone(), needed: PhantomData }
+    }
+}
+
+impl<N: Needed> FromRequestParts<Context> for Permit<N> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Failure> {
-        let principal = bearer(&parts.headers)
-            .and_then(|secret| context.authenticator.bearer(secret))
-            .ok_or_else(Failure::unauthenticated)?;
-        Ok(Self { principal })
+        // A handler that refuses a path only to who may call it takes a permit before the path, and
+        // the body's after it: it is one HTTP request all the same.
+        if let Some(permit) = parts.extensions.get::<Self>() {
+            return Ok(permit.clone());
+        }
+        let caller = authorised(parts, context, N::PERMISSION).await?;
+        let permit = Self { caller, needed: PhantomData };
+        parts.extensions.insert(permit.clone());
+        Ok(permit)
     }
+}
+
+/// The right of whoever owns the machine, by the Unix socket: only to make the first admin.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalUser {
+    /// Who.
+    pub uid: u32,
+}
+
+impl FromRequestParts<Context> for LocalUser {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Failure> {
+        match parts.extensions.get::<Peer>() {
+            Some(Peer::Unix { uid, .. }) => Ok(Self { uid: *uid }),
+            _ => Err(Failure::unauthenticated()),
+        }
+    }
+}
+
+async fn authorised(
+    parts: &Parts,
+    context: &Context,
+    permission: Option<Permission>,
+) -> Result<Caller, Failure> {
+    let peer = parts.extensions.get::<Peer>();
+    let version = context.app.access_version();
+    let identity = identified(parts, context, peer, version).await?;
+    context.limits.request(identity.principal).map_err(|wait| {
+        Failure::too_many("limit.requests", "this principal sends too many requests; slow down", wait)
+    })?;
+    let grants = &identity.grants;
+    let named = parts.headers.get(TENANT).map(HeaderValue::to_str).transpose();
+    let named = named.map_err(|_| Invalid::new("Strongroom-Tenant", "must be the name of a tenant"))?;
+    let tenant = match named {
+        // One that does not exist is refused like one of others.
+        Some(name) => context.authenticator.tenant(version, name).await?.filter(|id| grants.reach(*id)),
+        None => grants.usual_tenant(),
+    };
+    match (permission, tenant) {
+        (None, _) => {}
+        (Some(permission), Some(tenant)) if grants.allow(permission, tenant) => {}
+        (Some(permission), None)
+            if permission.scope() == Scope::Appliance && grants.allow(permission, TenantId::DEFAULT) => {}
+        (Some(permission), None)
+            if named.is_none() && permission.scope() == Scope::Tenant && !grants.0.is_empty() =>
+        {
+            let reason = "say which tenant: you have grants in several and none in `default`";
+            return Err(Invalid::new("Strongroom-Tenant", reason).into());
+        }
+        (Some(permission), _) => return Err(Failure::denied(permission, named)),
+    }
+    Ok(Caller {
+        principal: identity.principal,
+        credential: identity.credential,
+        tenant: tenant.unwrap_or(TenantId::DEFAULT),
+        origin: peer.map_or_else(|| "unknown".to_owned(), ToString::to_string),
+        grants: identity.grants,
+    })
+}
+
+/// Who it is: by the Authorization header, else by the connection.
+async fn identified(
+    parts: &Parts,
+    context: &Context,
+    peer: Option<&Peer>,
+    version: u64,
+) -> Result<Identity, Failure> {
+    let from = peer.and_then(Peer::ip);
+    let basic;
+    let presented = match parts.headers.get(header::AUTHORIZATION) {
+        Some(value) if !value.is_empty() => {
+            if let Some(Err(wait)) = from.map(|from| context.limits.may_log_in(from)) {
+                let detail = "too many logins failed from this address; credentials are not looked at";
+                return Err(Failure::too_many("limit.logins", detail, wait));
+            }
+            let (scheme, secret) =
+                value.to_str().ok().and_then(|value| value.split_once(' ')).unwrap_or_default();
+            if scheme.eq_ignore_ascii_case("basic") {
+                basic = decoded(secret.trim());
+                basic.split_once(':').map(|(user, secret)| Presented::Basic(user, secret))
+            } else {
+                scheme.eq_ignore_ascii_case("bearer").then_some(Presented::Bearer(secret.trim()))
+            }
+        }
+        _ => match peer {
+            Some(Peer::Unix { uid, .. }) => Some(Presented::Uid(*uid)),
+            Some(peer) => peer.certificate_sha256().map(Presented::ClientCertificate),
+            None => None,
+        },
+    };
+    if let Some(presented) = presented
+        && let Some(identity) = context.authenticator.identify(version, presented).await?
+    {
+        return Ok(identity);
+    }
+    if let Some(from) = from
+        && parts.headers.get(header::AUTHORIZATION).is_some_and(|value| !value.is_empty())
+    {
+        context.limits.failed_login(from);
+    }
+    Err(Failure::unauthenticated())
+}
+
+/// User name and password (RFC 7617 section 2); empty when it is not such a thing.
+fn decoded(encoded: &str) -> Zeroizing<String> {
+    let bytes = BASE64_STANDARD.decode(encoded).unwrap_or_default();
+    Zeroizing::new(String::from_utf8(bytes).unwrap_or_default())
 }
 
 /// The body of a permitted request, whole and within the limit.
 #[derive(Debug)]
-pub struct PermittedBody {
+pub struct PermittedBody<P> {
     /// Who sent it.
-    pub permit: Permit,
+    pub permit: P,
     /// The bytes.
     pub bytes: Bytes,
     content_type: Option<String>,
 }
 
-impl FromRequest<Context> for PermittedBody {
+impl<P> FromRequest<Context> for PermittedBody<P>
+where
+    P: FromRequestParts<Context, Rejection = Failure> + Send,
+{
     type Rejection = Failure;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
-        let permit = Permit::from_request_parts(&mut parts, context).await?;
+        let permit = P::from_request_parts(&mut parts, context).await?;
         let content_type =
             parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let declared =
@@ -79,7 +251,7 @@ impl FromRequest<Context> for PermittedBody {
     }
 }
 
-impl PermittedBody {
+impl<P> PermittedBody<P> {
     /// The body as JSON.
     ///
     /// # Errors
@@ -117,12 +289,6 @@ fn no_such_document(path: Option<String>, error: &serde_json::Error) -> Failure 
     let text = error.to_string();
     let reason = text.strip_suffix(&place).unwrap_or(&text);
     failure(format!("{field}: {text}")).with_field(Invalid::new(field, reason))
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, secret) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
 }
 
 fn too_large() -> Failure {

@@ -105,12 +105,22 @@ mod tests {
         let store = TestStore::new();
         store
             .write(|tx| {
-                let actors = [Actor::Principal(handle(7)), Actor::System, Actor::System];
+                let actors = [
+                    Actor::Principal { handle: handle(7), from: "here".into() },
+                    Actor::System,
+                    Actor::System,
+                ];
                 (1..).zip(&actors).try_for_each(|(n, actor)| tx.append_audit(actor, at(n), &event("it")))
             })
             .await
             .unwrap();
-        let first = Record::following(1, GENESIS, at(1), &Actor::Principal(handle(7)), &event("it"));
+        let first = Record::following(
+            1,
+            GENESIS,
+            at(1),
+            &Actor::Principal { handle: handle(7), from: "here".into() },
+            &event("it"),
+        );
         let second = Record::following(2, first.hash, at(2), &Actor::System, &event("it"));
         let third = Record::following(3, second.hash, at(3), &Actor::System, &event("it"));
         let pages = store.read(|view| {

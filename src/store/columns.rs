@@ -6,6 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::access::{CredentialKind, PrincipalKind, Role, TenantId};
 use crate::domain::algorithm::{KeyKind, Scheme};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{Handle, KeyId};
@@ -53,7 +54,19 @@ macro_rules! column_by_name {
     )+};
 }
 
-column_by_name!(EvidenceLevel, KeyKind, KeySource, KeyState, Outcome, Purpose, Scheme, State);
+column_by_name!(
+    CredentialKind,
+    EvidenceLevel,
+    KeyKind,
+    KeySource,
+    KeyState,
+    Outcome,
+    PrincipalKind,
+    Purpose,
+    Role,
+    Scheme,
+    State
+);
 
 impl ToSql for Handle {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -64,6 +77,18 @@ impl ToSql for Handle {
 impl FromSql for Handle {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         <[u8; 16]>::column_result(value).map(Self::from_bytes)
+    }
+}
+
+impl ToSql for TenantId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0))
+    }
+}
+
+impl FromSql for TenantId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
     }
 }
 

@@ -183,13 +183,13 @@ mod tests {
     #[test]
     fn a_later_schema_is_refused() {
         let store = TestStore::new();
-        store.connection().pragma_update(None, "user_version", 7).unwrap();
+        store.connection().pragma_update(None, "user_version", 700).unwrap();
         let error = refused(&store.path());
         assert_eq!(error.kind(), Kind::NewerSchema);
         assert_eq!(
             error.to_string(),
             format!(
-                "{}: the index has schema version 7, this strongroom knows versions up to {}: run the \
+                "{}: the index has schema version 700, this strongroom knows versions up to {}: run the \
                  strongroom that wrote it, or restore a backup from before the upgrade",
                 store.path().display(),
                 migrations::LATEST

@@ -46,8 +46,10 @@ pub enum Unique {
     Handle,
     /// The name of a principal.
     PrincipalName,
-    /// The digest of an API key.
-    ApiKey,
+    /// The name of a tenant.
+    TenantName,
+    /// What a credential in force is recognised by.
+    Credential,
     /// The CKA_ID of a key or of an attempt.
     KeyId,
     /// The public key of a key, by the SHA-256 of its SPKI.
@@ -101,17 +103,20 @@ impl Unique {
     /// `UNIQUE constraint failed: keys.spki_sha256`. `None` when it is not in the list.
     fn from_sqlite(message: &str) -> Option<Self> {
         match message.strip_prefix("UNIQUE constraint failed: ")? {
-            "principals.handle" | "api_keys.handle" | "keys.handle" | "signing_requests.handle" => {
+            "principals.handle" | "credentials.handle" | "keys.handle" | "signing_requests.handle" => {
                 Some(Self::Handle)
             }
             "principals.name" => Some(Self::PrincipalName),
-            "api_keys.sha256" => Some(Self::ApiKey),
+            "tenants.name" => Some(Self::TenantName),
+            "credentials.kind, credentials.verifier" => Some(Self::Credential),
             "keys.id" | "attempts.id" => Some(Self::KeyId),
             "keys.spki_sha256" => Some(Self::PublicKey),
             "attempts.key" => Some(Self::AttemptedKey),
             "attempts.request" => Some(Self::OpenAttempt),
             "certificates.request" => Some(Self::Certificate),
-            "idempotency.principal, idempotency.route, idempotency.key" => Some(Self::IdempotencyKey),
+            "idempotency.tenant, idempotency.principal, idempotency.route, idempotency.key" => {
+                Some(Self::IdempotencyKey)
+            }
             _ => None,
         }
     }
@@ -122,7 +127,8 @@ impl fmt::Display for Unique {
         f.write_str(match self {
             Self::Handle => "this handle",
             Self::PrincipalName => "a principal with this name",
-            Self::ApiKey => "this API key",
+            Self::TenantName => "a tenant with this name",
+            Self::Credential => "this credential",
             Self::KeyId => "this CKA_ID",
             Self::PublicKey => "this public key",
             Self::AttemptedKey => "an attempt to make this key",

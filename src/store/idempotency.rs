@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, named_params};
 
+use crate::domain::access::TenantId;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
 
@@ -11,6 +12,8 @@ use super::view::{Tx, View};
 /// What a repeated HTTP request is recognised by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {
+    /// For which tenant.
+    pub tenant: TenantId,
     /// Who sent it.
     pub principal: Handle,
     /// The method and route it was sent to.
@@ -52,8 +55,8 @@ impl View {
         key: &IdempotencyKey,
     ) -> Result<Option<(IdempotencyEntry, Option<Answer>)>, Error> {
         self.optional(
-            "SELECT * FROM idempotency WHERE principal = ?1 AND route = ?2 AND key = ?3",
-            (key.principal, &key.route, &key.key),
+            "SELECT * FROM idempotency WHERE tenant = ?1 AND principal = ?2 AND route = ?3 AND key = ?4",
+            (key.tenant, key.principal, &key.route, &key.key),
             |row| Ok((entry(row)?, answer(row)?)),
         )
     }
@@ -66,9 +69,10 @@ impl Tx {
     /// `Conflict` when its key was used before.
     pub fn insert_idempotency(&self, entry: &IdempotencyEntry) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO idempotency (principal, route, key, body_hmac, request, created_at)
-             VALUES (:principal, :route, :key, :body_hmac, :request, :created_at)",
+            "INSERT INTO idempotency (tenant, principal, route, key, body_hmac, request, created_at)
+             VALUES (:tenant, :principal, :route, :key, :body_hmac, :request, :created_at)",
             named_params! {
+                ":tenant": entry.key.tenant,
                 ":principal": entry.key.principal,
                 ":route": entry.key.route,
                 ":key": entry.key.key,
@@ -85,8 +89,9 @@ impl Tx {
         self.change_row(
             "UPDATE idempotency
              SET status = :status, content_type = :content_type, location = :location, body = :body
-             WHERE principal = :principal AND route = :route AND key = :key",
+             WHERE tenant = :tenant AND principal = :principal AND route = :route AND key = :key",
             named_params! {
+                ":tenant": key.tenant,
                 ":principal": key.principal,
                 ":route": key.route,
                 ":key": key.key,
@@ -108,6 +113,7 @@ impl Tx {
 fn entry(row: &Row<'_>) -> rusqlite::Result<IdempotencyEntry> {
     Ok(IdempotencyEntry {
         key: IdempotencyKey {
+            tenant: row.get("tenant")?,
             principal: row.get("principal")?,
             route: row.get("route")?,
             key: row.get("key")?,
@@ -135,7 +141,12 @@ mod tests {
     use crate::store::{Kind, Unique};
 
     fn key(text: &str) -> IdempotencyKey {
-        IdempotencyKey { principal: principal(1).handle, route: "POST /v1/requests".into(), key: text.into() }
+        IdempotencyKey {
+            tenant: TenantId::DEFAULT,
+            principal: principal(1).handle,
+            route: "POST /v1/requests".into(),
+            key: text.into(),
+        }
     }
 
     fn entry(text: &str, millis: i64) -> IdempotencyEntry {
@@ -187,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_is_used_once_by_a_principal_on_a_route() {
+    async fn a_key_is_used_once_by_a_principal_on_a_route_of_a_tenant() {
         let store = store_with(vec![entry("a", 1)]).await;
         let error = store.write(|tx| tx.insert_idempotency(&entry("a", 2))).await.unwrap_err();
         assert_eq!(conflict(&error), Unique::IdempotencyKey);
@@ -195,6 +206,15 @@ mod tests {
         let mut elsewhere = entry("a", 2);
         elsewhere.key.route = "POST /v1/keys".into();
         store.write(move |tx| tx.insert_idempotency(&elsewhere)).await.unwrap();
+        let mut of_another = entry("a", 2);
+        of_another.key.tenant = TenantId(2);
+        store
+            .write(move |tx| {
+                tx.insert_tenant("another", at(1))?;
+                tx.insert_idempotency(&of_another)
+            })
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use rusqlite::{Row, named_params};
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::access::TenantId;
 use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{Evidence, Key, KeyState, Purpose};
 
@@ -61,15 +62,26 @@ impl View {
         )
     }
 
-    /// A page of keys, newest first.
-    pub fn page_of_keys(&self, after: Option<Handle>, limit: usize) -> Result<Page<Key>, Error> {
+    /// A page of a tenant's keys, with those of no tenant if wanted; newest first.
+    pub fn page_of_keys(
+        &self,
+        tenant: TenantId,
+        with_tenantless: bool,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Page<Key>, Error> {
         let after = after.unwrap_or(Order::NewestFirst.before_first());
-        let keys = self.all(PAGE, (after, saturated(limit.saturating_add(1))), key)?;
+        let mut keys = Vec::new();
+        // Each walk is in the order of its index; one query over both would have to sort.
+        for tenant in [Some(Some(tenant)), with_tenantless.then_some(None)].into_iter().flatten() {
+            keys.extend(self.all(PAGE, (tenant, after, saturated(limit.saturating_add(1))), key)?);
+        }
+        keys.sort_by_key(|key| std::cmp::Reverse(key.handle));
         Ok(Page::cut(keys, limit, |key| key.handle))
     }
 }
 
-const PAGE: &str = "SELECT * FROM keys WHERE handle < ?1 ORDER BY handle DESC LIMIT ?2";
+const PAGE: &str = "SELECT * FROM keys WHERE tenant IS ?1 AND handle < ?2 ORDER BY handle DESC LIMIT ?3";
 
 // The states are written as in the index, which SQLite takes only for the same words.
 const TAKING_ROOM: &str = "SELECT (SELECT count(*) FROM keys
@@ -84,13 +96,14 @@ impl Tx {
     pub fn insert_key(&self, key: &Key) -> Result<(), Error> {
         let spki_sha256: [u8; 32] = Sha256::digest(&key.spki).into();
         self.execute(
-            "INSERT INTO keys (handle, id, token, kind, purpose, state, spki, spki_sha256, attributes,
+            "INSERT INTO keys (handle, id, tenant, token, kind, purpose, state, spki, spki_sha256, attributes,
                                evidence, evidence_warning, created_at)
-             VALUES (:handle, :id, :token, :kind, :purpose, :state, :spki, :spki_sha256, :attributes,
+             VALUES (:handle, :id, :tenant, :token, :kind, :purpose, :state, :spki, :spki_sha256, :attributes,
                      :evidence, :evidence_warning, :created_at)",
             named_params! {
                 ":handle": key.handle,
                 ":id": key.id,
+                ":tenant": key.tenant,
                 ":token": key.token,
                 ":kind": key.kind,
                 ":purpose": key.purpose,
@@ -117,6 +130,7 @@ fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     Ok(Key {
         handle: row.get("handle")?,
         id: row.get("id")?,
+        tenant: row.get("tenant")?,
         token: row.get("token")?,
         kind: row.get("kind")?,
         purpose: row.get("purpose")?,
@@ -246,11 +260,25 @@ mod tests {
     #[tokio::test]
     async fn pages_show_each_key_once_newest_first() {
         let store = TestStore::new();
-        store.write(|tx| (1..=100).try_for_each(|n| tx.insert_key(&key(n)))).await.unwrap();
+        let mixed = |n: u64| match n % 3 {
+            0 => Key { purpose: Purpose::Sentinel, tenant: None, ..key(n) },
+            _ => key(n),
+        };
+        store
+            .write(move |tx| {
+                (1..=100).try_for_each(|n| tx.insert_key(&mixed(n)))?;
+                tx.insert_tenant("another", at(1))?;
+                (101..=110).try_for_each(|n| tx.insert_key(&Key { tenant: Some(TenantId(2)), ..key(n) }))
+            })
+            .await
+            .unwrap();
+        let own = store.read(|view| view.page_of_keys(TenantId(2), false, None, 100)).await.unwrap();
+        assert_eq!(own.items.len(), 10, "another tenant sees its own and no sentinel");
         let mut seen = Vec::new();
         let mut after = None;
         loop {
-            let page = store.read(move |view| view.page_of_keys(after, 7)).await.unwrap();
+            let page =
+                store.read(move |view| view.page_of_keys(TenantId::DEFAULT, true, after, 7)).await.unwrap();
             assert!(page.items.len() <= 7);
             seen.extend(page.items.iter().map(|key| key.handle));
             after = page.next;
@@ -264,6 +292,6 @@ mod tests {
     #[test]
     fn pages_walk_an_index_in_its_order() {
         let store = TestStore::new();
-        assert_eq!(store.plan(PAGE), ["SEARCH keys USING INDEX sqlite_autoindex_keys_1 (handle<?)"]);
+        assert_eq!(store.plan(PAGE), ["SEARCH keys USING INDEX keys_by_tenant (tenant=? AND handle<?)"]);
     }
 }

@@ -21,6 +21,7 @@ mod certificate_objects;
 mod certificates;
 mod columns;
 mod connection;
+mod credentials;
 mod error;
 mod idempotency;
 mod jobs;
@@ -32,6 +33,7 @@ mod principals;
 mod reader;
 mod request_pages;
 mod signing_requests;
+mod tenants;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -44,12 +46,14 @@ mod writer;
 pub use attempts::{Attempt, Closed, Outcome};
 pub use certificate_objects::{CertificateBrief, CertificateIntent};
 pub use certificates::Certificate;
+pub use credentials::Credential;
 pub use error::{Error, Kind, Unique};
 pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};
 pub use keys::KeyBrief;
 pub use page::{Order, Page};
-pub use principals::{ActiveApiKey, ApiKey, Principal};
+pub use principals::Principal;
 pub use request_pages::RequestFilter;
+pub use tenants::Tenant;
 pub use token_reports::TokenReport;
 pub use view::{Tx, View};
 

@@ -2,6 +2,7 @@
 
 use rusqlite::ToSql;
 
+use crate::domain::access::TenantId;
 use crate::domain::algorithm::KeyKind;
 use crate::domain::id::Handle;
 use crate::domain::signing_request::{SigningRequest, State};
@@ -11,15 +12,24 @@ use super::error::Error;
 use super::page::{Order, Page};
 use super::view::{Tx, View};
 
-/// Which signing requests are on a list. The default: all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which signing requests are on a list. [`RequestFilter::of`]: all of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFilter {
+    /// Whose they are.
+    pub tenant: TenantId,
     /// In one of these states; empty: in any.
     pub states: Vec<State>,
     /// With a key of this kind.
     pub kind: Option<KeyKind>,
     /// With a common name or SAN value that begins with this text, in upper or lower case.
     pub name_prefix: Option<String>,
+}
+
+impl RequestFilter {
+    /// All of a tenant.
+    pub fn of(tenant: TenantId) -> Self {
+        Self { tenant, states: Vec::new(), kind: None, name_prefix: None }
+    }
 }
 
 /// Names are indexed by text, lists are ordered by time: one of the two has to give way. Up to this
@@ -48,7 +58,7 @@ impl View {
         // are the page. One query over several states would have to sort every row in them.
         let mut handles = Vec::new();
         for state in states {
-            let walk = Walk { state, kind: filter.kind, names: &names, order };
+            let walk = Walk { tenant: filter.tenant, state, kind: filter.kind, names: &names, order };
             handles.extend(self.handles(&walk, after, limit.saturating_add(1))?);
         }
         match order {
@@ -67,14 +77,18 @@ impl View {
             return Ok(NameSearch::None);
         };
         let range = NameRange::of(prefix);
-        let matches =
-            self.all(COUNT_NAMES, (&range.from, &range.until, saturated(FEW_NAMES + 1)), |_| Ok(()))?;
+        let matches = self.all(
+            COUNT_NAMES,
+            (filter.tenant, &range.from, &range.until, saturated(FEW_NAMES + 1)),
+            |_| Ok(()),
+        )?;
         Ok(if matches.len() <= FEW_NAMES { NameSearch::Few(range) } else { NameSearch::Many(range) })
     }
 
     fn handles(&self, walk: &Walk<'_>, after: Handle, limit: usize) -> Result<Vec<Handle>, Error> {
         let limit = saturated(limit);
-        let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":limit", &limit)];
+        let mut values: Vec<(&str, &dyn ToSql)> =
+            vec![(":tenant", &walk.tenant), (":after", &after), (":limit", &limit)];
         if let Some(state) = &walk.state {
             values.push((":state", state));
         }
@@ -90,17 +104,24 @@ impl View {
 
 impl Tx {
     /// Lets a signing request be found by a name.
-    pub(super) fn insert_request_name(&self, request: Handle, name: &str) -> Result<(), Error> {
+    pub(super) fn insert_request_name(
+        &self,
+        tenant: TenantId,
+        request: Handle,
+        name: &str,
+    ) -> Result<(), Error> {
         self.execute(
             // The common name is usually one of the SANs as well.
-            "INSERT INTO signing_request_names (name, request) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            (lower_case(name).into_bytes(), request),
+            "INSERT INTO signing_request_names (tenant, name, request) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO NOTHING",
+            (tenant, lower_case(name).into_bytes(), request),
         )?;
         Ok(())
     }
 }
 
-const COUNT_NAMES: &str = "SELECT 1 FROM signing_request_names WHERE name >= ?1 AND name < ?2 LIMIT ?3";
+const COUNT_NAMES: &str =
+    "SELECT 1 FROM signing_request_names WHERE tenant = ?1 AND name >= ?2 AND name < ?3 LIMIT ?4";
 
 /// How a prefix is looked for.
 enum NameSearch {
@@ -134,6 +155,7 @@ fn lower_case(text: &str) -> String {
 
 /// A walk through the handles of signing requests, in order, along one index.
 struct Walk<'a> {
+    tenant: TenantId,
     state: Option<State>,
     kind: Option<KeyKind>,
     names: &'a NameSearch,
@@ -151,7 +173,7 @@ impl Walk<'_> {
             NameSearch::None => ("signing_requests r", ""),
             NameSearch::Few(_) => (
                 "signing_request_names n CROSS JOIN signing_requests r ON r.handle = n.request",
-                " AND n.name >= :from AND n.name < :until",
+                " AND n.tenant = :tenant AND n.name >= :from AND n.name < :until",
             ),
             NameSearch::Many(_) => (
                 "signing_requests r",
@@ -163,7 +185,7 @@ impl Walk<'_> {
         let kind_condition = if self.kind.is_some() { " AND r.kind = :kind" } else { "" };
         format!(
             "SELECT DISTINCT r.handle FROM {from}
-             WHERE r.handle {compare} :after{state_condition}{kind_condition}{name_condition}
+             WHERE r.tenant = :tenant AND r.handle {compare} :after{state_condition}{kind_condition}{name_condition}
              ORDER BY r.handle {direction} LIMIT :limit"
         )
     }
@@ -222,7 +244,7 @@ mod tests {
     async fn pages_show_each_signing_request_once_under_every_filter_in_both_orders() {
         let store = mixed_store().await;
         let kind = mixed(1).kind;
-        let all = RequestFilter::default();
+        let all = RequestFilter::of(TenantId::DEFAULT);
         let named = |prefix: &str| RequestFilter { name_prefix: Some(prefix.into()), ..all.clone() };
         let some_states = vec![State::Pending, State::Failed, State::Pending];
         let filters = [
@@ -265,7 +287,7 @@ mod tests {
             })
             .await
             .unwrap();
-        let many = RequestFilter { name_prefix: Some("host".into()), ..RequestFilter::default() };
+        let many = RequestFilter { name_prefix: Some("host".into()), ..RequestFilter::of(TenantId::DEFAULT) };
         let expected: Vec<_> = (1..=ROWS + 50).map(handle).collect();
         assert_eq!(walked(&store, &many, Order::OldestFirst, 100).await, expected);
 
@@ -304,7 +326,8 @@ mod tests {
             ("\0", vec![]),
         ];
         for (prefix, names) in found {
-            let filter = RequestFilter { name_prefix: Some(prefix.into()), ..RequestFilter::default() };
+            let filter =
+                RequestFilter { name_prefix: Some(prefix.into()), ..RequestFilter::of(TenantId::DEFAULT) };
             let seen = walked(&store, &filter, Order::OldestFirst, 100).await;
             let expected: Vec<_> =
                 (1..).zip(stored).filter(|(_, name)| names.contains(name)).map(|(n, _)| handle(n)).collect();
@@ -315,7 +338,7 @@ mod tests {
     fn walk_sql(state: bool, kind: bool, names: &NameSearch, order: Order) -> String {
         let state = state.then_some(State::Pending);
         let kind = kind.then(|| KeyKind::all().next().unwrap());
-        Walk { state, kind, names, order }.sql()
+        Walk { tenant: TenantId::DEFAULT, state, kind, names, order }.sql()
     }
 
     #[test]
@@ -323,10 +346,10 @@ mod tests {
         let store = TestStore::new();
         for (order, compare) in [(Order::NewestFirst, '<'), (Order::OldestFirst, '>')] {
             for (state, kind, index) in [
-                (false, false, "sqlite_autoindex_signing_requests_1 ("),
-                (true, false, "signing_requests_by_state (state=? AND "),
-                (false, true, "signing_requests_by_kind (kind=? AND "),
-                (true, true, "signing_requests_by_state_and_kind (state=? AND kind=? AND "),
+                (false, false, "signing_requests_by_tenant (tenant=? AND "),
+                (true, false, "signing_requests_by_state (tenant=? AND state=? AND "),
+                (false, true, "signing_requests_by_kind (tenant=? AND kind=? AND "),
+                (true, true, "signing_requests_by_state_and_kind (tenant=? AND state=? AND kind=? AND "),
             ] {
                 assert_eq!(
                     store.plan(&walk_sql(state, kind, &NameSearch::None, order)),
@@ -341,7 +364,7 @@ mod tests {
         let store = TestStore::new();
         let names = || NameRange::of("www");
         for (state, kind, index, columns) in [
-            (false, false, "sqlite_autoindex_signing_requests_1", ""),
+            (false, false, "signing_requests_by_tenant", ""),
             (true, false, "signing_requests_by_state", "state=? AND "),
             (false, true, "signing_requests_by_kind", "kind=? AND "),
             (true, true, "signing_requests_by_state_and_kind", "state=? AND kind=? AND "),
@@ -349,15 +372,15 @@ mod tests {
             assert_eq!(
                 store.plan(&walk_sql(state, kind, &NameSearch::Few(names()), Order::NewestFirst)),
                 [
-                    "SEARCH n USING PRIMARY KEY (name>? AND name<?)".to_owned(),
-                    format!("SEARCH r USING COVERING INDEX {index} ({columns}handle=?)"),
+                    "SEARCH n USING PRIMARY KEY (tenant=? AND name>? AND name<?)".to_owned(),
+                    format!("SEARCH r USING COVERING INDEX {index} (tenant=? AND {columns}handle=?)"),
                     "USE TEMP B-TREE FOR DISTINCT".to_owned(),
                 ]
             );
             assert_eq!(
                 store.plan(&walk_sql(state, kind, &NameSearch::Many(names()), Order::NewestFirst)),
                 [
-                    format!("SEARCH r USING COVERING INDEX {index} ({columns}handle<?)"),
+                    format!("SEARCH r USING COVERING INDEX {index} (tenant=? AND {columns}handle<?)"),
                     "SEARCH n EXISTS USING COVERING INDEX signing_request_names_by_request \
                      (request=? AND name>? AND name<?)"
                         .to_owned(),
@@ -366,7 +389,7 @@ mod tests {
         }
         assert_eq!(
             store.plan(COUNT_NAMES),
-            ["SEARCH signing_request_names USING PRIMARY KEY (name>? AND name<?)"]
+            ["SEARCH signing_request_names USING PRIMARY KEY (tenant=? AND name>? AND name<?)"]
         );
     }
 }

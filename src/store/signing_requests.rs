@@ -37,8 +37,10 @@ impl View {
     }
 }
 
-// By state, not by token: few are unfinished at any time, on whatever token.
-const UNFINISHED: &str = "SELECT * FROM signing_requests WHERE state = ?1 AND token = ?2";
+// By state, not by token: few are unfinished at any time, on whatever token. The index begins with
+// the tenant: all of them are named.
+const UNFINISHED: &str = "SELECT * FROM signing_requests
+     WHERE tenant IN (SELECT id FROM tenants) AND state = ?1 AND token = ?2";
 const OF_KEY: &str = "SELECT handle, state FROM signing_requests WHERE key = ?1 ORDER BY handle";
 
 impl Tx {
@@ -48,13 +50,14 @@ impl Tx {
     /// `Conflict` when the handle is there already.
     pub fn insert_signing_request(&self, request: &SigningRequest, names: &[String]) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO signing_requests (handle, principal, token, kind, scheme, spec, key_source,
+            "INSERT INTO signing_requests (handle, tenant, principal, token, kind, scheme, spec, key_source,
                                            renews, continues, state, key, csr, failure, created_at,
                                            updated_at)
-             VALUES (:handle, :principal, :token, :kind, :scheme, :spec, :key_source,
+             VALUES (:handle, :tenant, :principal, :token, :kind, :scheme, :spec, :key_source,
                      :renews, :continues, :state, :key, :csr, :failure, :created_at, :updated_at)",
             named_params! {
                 ":handle": request.handle,
+                ":tenant": request.tenant,
                 ":principal": request.principal,
                 ":token": request.token,
                 ":kind": request.kind,
@@ -71,7 +74,7 @@ impl Tx {
                 ":updated_at": request.updated_at,
             },
         )?;
-        names.iter().try_for_each(|name| self.insert_request_name(request.handle, name))
+        names.iter().try_for_each(|name| self.insert_request_name(request.tenant, request.handle, name))
     }
 
     /// Writes what may change in a signing request that is there: `continues`, state, key, CSR,
@@ -100,6 +103,7 @@ fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest> {
     let Json(spec) = row.get("spec")?;
     Ok(SigningRequest {
         handle: row.get("handle")?,
+        tenant: row.get("tenant")?,
         principal: row.get("principal")?,
         token: row.get("token")?,
         kind: row.get("kind")?,
@@ -222,9 +226,9 @@ mod tests {
     #[test]
     fn what_start_and_destruction_ask_for_is_indexed() {
         let store = TestStore::new();
-        // Any of the two indexes that begin with the state will do.
+        // Any of the two indexes that begin with tenant and state will do.
         let unfinished = store.plan(UNFINISHED);
-        assert!(unfinished.iter().all(|line| line.ends_with("(state=?)")), "{unfinished:?}");
+        assert!(unfinished[0].ends_with("(tenant=? AND state=?)"), "{unfinished:?}");
         assert_eq!(
             store.plan(OF_KEY),
             ["SEARCH signing_requests USING INDEX signing_requests_by_key (key=?)"]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::domain::access::{PrincipalKind, TenantId};
 use crate::domain::algorithm::KeyKind;
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
@@ -121,13 +122,20 @@ pub(super) fn key_id(n: u64) -> KeyId {
 }
 
 pub(super) fn principal(n: u64) -> Principal {
-    Principal { handle: handle(1_000_000 + n), name: format!("principal {n}"), created_at: at(n) }
+    Principal {
+        handle: handle(1_000_000 + n),
+        name: format!("principal {n}"),
+        kind: PrincipalKind::Service,
+        created_at: at(n),
+        disabled_at: None,
+    }
 }
 
 pub(super) fn key(n: u64) -> Key {
     Key {
         handle: handle(n),
         id: key_id(n),
+        tenant: Some(TenantId::DEFAULT),
         token: "token".into(),
         kind: KeyKind::all().last().unwrap(),
         purpose: Purpose::Request,
@@ -146,6 +154,7 @@ pub(super) fn request(n: u64) -> SigningRequest {
     let kind = KeyKind::all().next().unwrap();
     SigningRequest {
         handle: handle(n),
+        tenant: TenantId::DEFAULT,
         principal: principal(1).handle,
         token: "token".into(),
         kind,

@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::testing::{TestStore, at, event, handle, key, principal, request};
 use super::{Error, Kind, Store, jobs};
+use crate::domain::access::TenantId;
 use crate::domain::audit::{Actor, verify_chain};
 
 /// Keeps the writer busy until the sender is dropped; answers once it is. The task ends after that.
@@ -154,7 +155,10 @@ async fn reopening_keeps_everything() {
         .await
         .unwrap();
     let contents = |view: &super::View| {
-        let filter = super::RequestFilter { name_prefix: Some("www".into()), ..Default::default() };
+        let filter = super::RequestFilter {
+            name_prefix: Some("www".into()),
+            ..super::RequestFilter::of(TenantId::DEFAULT)
+        };
         Ok((
             view.key(handle(2))?,
             view.page_of_signing_requests(&filter, super::Order::NewestFirst, None, 10)?,

@@ -199,8 +199,8 @@ mod tests {
         let poison = writer.submit(|tx| {
             tx.connection().execute_batch(
                 "PRAGMA defer_foreign_keys = ON;
-                 INSERT INTO api_keys (handle, principal, sha256, created_at)
-                 VALUES (randomblob(16), randomblob(16), randomblob(32), 1)",
+                 INSERT INTO credentials (handle, principal, kind, verifier, from_file, created_at)
+                 VALUES (randomblob(16), randomblob(16), 'api-key', randomblob(32), 0, 1)",
             )?;
             Ok(())
         });

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use strongroom::domain::access::{PrincipalKind, TenantId};
 use strongroom::domain::algorithm::KeyKind;
 use strongroom::domain::clock::Timestamp;
 use strongroom::domain::csr::CsrSpec;
@@ -27,7 +28,13 @@ pub fn fill(database: &Path, rows: u64) {
     let store = Store::open(database, INSTALLATION, [7; 32]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let principal = Principal { handle: handle(0, 0), name: "bench".into(), created_at: at(0) };
+        let principal = Principal {
+            handle: handle(0, 0),
+            name: "bench".into(),
+            kind: PrincipalKind::Service,
+            created_at: at(0),
+            disabled_at: None,
+        };
         write(&store, move |tx| tx.insert_principal(&principal)).await;
         for first in (1..=rows).step_by(TOGETHER as usize) {
             let numbers = first..(first + TOGETHER).min(rows + 1);
@@ -58,6 +65,7 @@ fn request(number: u64, key: &Key) -> SigningRequest {
     let name = format!("host-{number}.customer-{}.example.com", number % 97);
     SigningRequest {
         handle: handle(number, 1),
+        tenant: TenantId::DEFAULT,
         principal: handle(0, 0),
         token: TOKEN.into(),
         kind: key.kind,
@@ -90,6 +98,7 @@ fn key(number: u64) -> Key {
     Key {
         handle: handle(number, 2),
         id: KeyId::new(INSTALLATION, random),
+        tenant: Some(TenantId::DEFAULT),
         token: TOKEN.into(),
         kind,
         purpose: Purpose::Request,

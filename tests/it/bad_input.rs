@@ -359,6 +359,11 @@ fn a_malformed_handle_is_told() {
         ("GET", "/keys/%FF"),
         ("DELETE", "/keys/%FF"),
         ("GET", "/tokens/%FF/slots"),
+        ("GET", "/principals/%FF"),
+        ("PATCH", "/principals/%FF"),
+        ("PUT", "/principals/%FF/grants/reader"),
+        ("DELETE", "/principals/%FF/grants/reader"),
+        ("DELETE", "/credentials/%FF"),
     ] {
         let anonymous = service.request(method, path, &[("authorization", "")], None);
         anonymous.problem(401, "auth.unauthenticated");

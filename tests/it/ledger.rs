@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use serde_json::Value;
+use strongroom::domain::access::TenantId;
 use strongroom::domain::audit::{self, Record};
 use strongroom::domain::id::InstallationId;
 use strongroom::store::{self, Order, RequestFilter, Store};
@@ -273,7 +274,7 @@ fn read_index(database: &Path) -> (Vec<Record>, Vec<(String, String)>) {
     let store = Store::open(database, InstallationId([0; 4]), [0; 32]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let read = store.read(|view| {
-        let all = RequestFilter { states: Vec::new(), kind: None, name_prefix: None };
+        let all = RequestFilter::of(TenantId::DEFAULT);
         let requests = view.page_of_signing_requests(&all, Order::OldestFirst, None, 1_000_000)?;
         let states =
             requests.items.iter().map(|request| (request.handle.to_string(), request.state.to_string()));

@@ -8,6 +8,7 @@
 )]
 #![cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "the crash tests need kill points"))]
 
+mod access;
 mod api;
 mod bad_input;
 mod certificate_objects;

@@ -33,19 +33,23 @@ fn the_document_that_is_served_is_the_committed_one() {
 #[test]
 fn every_operation_needs_an_api_key() {
     let appliance = Appliance::new();
+    let text = format!("{}\n[limits]\nfailed_logins_per_minute = 1000\n", appliance.config_text());
+    appliance.write_private("strongroom.toml", &text);
     let service = appliance.start();
     let document = service.get("/openapi.json").expect(200).json();
-    assert_eq!(document["security"], serde_json::json!([{ "api_key": [] }]));
+    let ways = serde_json::json!([{ "api_key": [] }, { "basic": [] }, { "client_certificate": [] }]);
+    assert_eq!(document["security"], ways);
     assert_eq!(document["components"]["securitySchemes"]["api_key"]["scheme"], "bearer");
     let mut operations = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         let path = path.replace("{handle}", ANY_HANDLE).replace("{name}", "main");
+        let path = path.replace("{principal}", "nobody").replace("{role}", "reader");
         assert!(!path.contains('{'), "{path}: a parameter that this test does not know");
         for method in METHODS.iter().filter(|method| item.get(**method).is_some()) {
             assert_eq!(item[method]["security"], Value::Null, "{method} {path} departs from the rule");
             for wrong in ["", "Bearer", "Bearer srk_wrong", "Basic c3JrOg=="] {
                 let headers = [("authorization", wrong), ("content-type", "application/json")];
-                let body: Option<&[u8]> = matches!(*method, "put" | "post").then_some(b"{}");
+                let body: Option<&[u8]> = matches!(*method, "put" | "post" | "patch").then_some(b"{}");
                 let refused = service.request(&method.to_uppercase(), &format!("/{path}"), &headers, body);
                 assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"strongroom\""));
                 refused.problem(401, "auth.unauthenticated");
@@ -53,7 +57,7 @@ fn every_operation_needs_an_api_key() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 17, "the operations that this test walked");
+    assert_eq!(operations, 29, "the operations that this test walked");
     let refused = service.request("GET", "/openapi.json", &[("authorization", "")], None);
     refused.problem(401, "auth.unauthenticated");
 }

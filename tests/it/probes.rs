@@ -148,8 +148,12 @@ fn an_override_does_not_help_nss_whose_keys_are_read_back_as_not_local() {
     });
     let token = token(&service);
     assert!(token["evidence"]["warning"].as_str().unwrap().contains(REASON), "{token:#}");
+    let operator = service.get("/credentials").json()["items"][0]["principal"].as_str().unwrap().to_owned();
     service.stop();
-    assert!(actions(&appliance).contains(&"token.leaks-accepted".to_owned()));
+    let records = audit_of(&appliance);
+    let accepted = records.iter().find(|record| record.action == "token.leaks-accepted").unwrap();
+    assert_eq!(accepted.actor, format!("principal:{operator}"));
+    assert!(accepted.detail.contains(r#""from":"tcp 127.0.0.1:"#), "{}", accepted.detail);
     let keys = certutil(&appliance, &["-K"]);
     assert!(format!("{keys:?}").contains("no keys found"), "{keys:?}");
 }

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -146,7 +148,29 @@ fn secrets_are_nowhere_but_in_their_files() {
     appliance.env("RUST_LOG", "trace");
     let mut service = appliance.start_ready();
     let api_key = service.api_key().to_owned();
-    let secrets = [PIN, api_key.as_str(), "wrong-pin-canary", "srk_wrong-key-canary"];
+    let made = appliance.cli(&["principal", "bootstrap", "alice"]);
+    let admin = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let bearer = [("authorization", format!("Bearer {admin}"))];
+    let bearer = bearer.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let issued = ["api-key", "basic"].map(|kind| {
+        let wanted = json!({ "principal": "alice", "kind": kind });
+        let issued = service.post_with("/credentials", &bearer, &wanted).expect(201).json();
+        issued["secret"].as_str().unwrap().to_owned()
+    });
+    let basic = BASE64_STANDARD.encode(format!("alice:{}", issued[1]));
+    let known = [("authorization", format!("Basic {basic}"))];
+    let known = known.each_ref().map(|(name, value)| (*name, value.as_str()));
+    service.request("GET", "/credentials", &known, None).expect(200);
+    let secrets = [
+        PIN,
+        api_key.as_str(),
+        &admin,
+        &issued[0],
+        &issued[1],
+        &basic,
+        "wrong-pin-canary",
+        "srk_wrong-key-canary",
+    ];
 
     service.post_with("/csrs", &[("idempotency-key", "x")], &p256("a.example.com")).expect(201);
     let wrong = [("authorization", "Bearer srk_wrong-key-canary")];
@@ -159,6 +183,9 @@ fn secrets_are_nowhere_but_in_their_files() {
             let path = format!("/proc/{pid}/{file}");
             seen.push((path.clone(), fs::read(&path).unwrap()));
         }
+    }
+    for path in ["/credentials", "/principals"] {
+        seen.push((path.to_owned(), service.request("GET", path, &bearer, None).expect(200).bytes));
     }
     for path in ["/tokens", "/keys", "/csrs", "//readyz", "/openapi.json"] {
         seen.push((path.to_owned(), service.get(path).expect(200).bytes));

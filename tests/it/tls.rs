@@ -1,5 +1,5 @@
 //! The HTTPS listener, as openssl and curl see it: versions, certificates that are replaced, clients
-//! that show a certificate, and clients that do not speak TLS or not to the end.
+//! that show a certificate and whose it is, and clients that do not speak TLS or not to the end.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,9 @@ use rcgen::{
 };
 use serde_json::Value;
 
+use crate::access::Office;
 use crate::harness::{Appliance, LONG, p256, signal};
+use crate::ledger::audit_of;
 
 const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 
@@ -197,6 +199,59 @@ fn a_client_is_verified_with_every_connection() {
     };
     assert!(reused("") > 0);
     assert_eq!(reused("client_certificates = \"optional\"\nclient_ca = \"ca.pem\"\n"), 0);
+}
+
+#[test]
+fn a_client_certificate_is_its_principals_while_it_is_registered() {
+    let (appliance, ca) = with_tls("client_certificates = \"optional\"\nclient_ca = \"ca.pem\"\n");
+    let mut service = appliance.start_ready();
+    let office = Office::open(&appliance, &service);
+    let api_key = office.hire("robot", &[("requester", None)]);
+    ca.write(&appliance, "robot", &client());
+    ca.write(&appliance, "stranger", &client());
+    let port = Port::of(&appliance);
+    let call = |version: &str, path: &str, certificate: Option<&str>, more: &[&str]| {
+        let files = certificate.map(|name| [format!("{name}.pem"), format!("{name}.key")]);
+        let files = files.map(|names| names.map(|name| appliance.path(&name).to_str().unwrap().to_owned()));
+        let mut arguments = vec!["--output", "/dev/null", "--write-out", "%{http_code}"];
+        if let Some([certificate, key]) = &files {
+            arguments.extend(["--cert", certificate, "--key", key]);
+        }
+        arguments.extend(more);
+        text(&port.curl(version, &format!("/strongroom/v1{path}"), &arguments).stdout)
+    };
+    let bearer = |key: &str| format!("Authorization: Bearer {key}");
+
+    assert_eq!(call("1.3", "/csrs", Some("robot"), &[]), "401", "not registered yet");
+    appliance.write_private("admin.key", &office.admin);
+    let [admin, certificate] =
+        ["admin.key", "robot.pem"].map(|name| appliance.path(name).to_str().unwrap().to_owned());
+    let registering = ["credential", "new", "robot", "--certificate", &certificate, "--json"];
+    let registered = appliance.cli(&[&registering[..], &["--api-key-file", &admin]].concat());
+    let registered = serde_json::from_slice::<Value>(&registered.stdout).unwrap()["credential"].clone();
+    for version in VERSIONS {
+        assert_eq!(call(version, "/csrs", Some("robot"), &[]), "200", "TLS {version}");
+        assert_eq!(call(version, "/csrs", Some("stranger"), &[]), "401", "TLS {version}");
+        assert_eq!(call(version, "/csrs", None, &[]), "401", "TLS {version}");
+    }
+    assert_eq!(call("1.3", "/principals", Some("robot"), &[]), "403", "no more than its roles");
+    // A credential that is shown in the request is the one that counts.
+    assert_eq!(call("1.3", "/csrs", Some("stranger"), &["--header", &bearer(&api_key)]), "200");
+    assert_eq!(call("1.3", "/csrs", Some("robot"), &["--header", &bearer("srk_wrong")]), "401");
+
+    let body = p256("a.example.com").to_string();
+    assert_eq!(call("1.3", "/csrs", Some("robot"), &["--json", &body]), "201");
+    let handle = registered["handle"].as_str().unwrap();
+    office.manage("DELETE", &format!("/credentials/{handle}"), None).expect(200);
+    for version in VERSIONS {
+        assert_eq!(call(version, "/csrs", Some("robot"), &[]), "401", "revoked; TLS {version}");
+    }
+
+    assert!(service.stop().success());
+    let records = audit_of(&appliance);
+    let asked = records.iter().find(|record| record.action == "signing-request.intent").unwrap();
+    assert_eq!(asked.actor, format!("principal:{}", registered["principal"].as_str().unwrap()));
+    assert!(asked.detail.contains(r#""from":"tls 127.0.0.1:"#), "{}", asked.detail);
 }
 
 #[test]

@@ -41,13 +41,14 @@ impl App {
     pub(super) fn spawn_driver(
         &self,
         driver: Driver,
+        actor: Actor,
         request: SigningRequest,
         attempt: Attempt,
         start: Start,
     ) {
         let app = self.clone();
         tokio::spawn(async move {
-            driver.finish(app.drive(request, attempt, start).await);
+            driver.finish(app.drive(actor, request, attempt, start).await);
         });
     }
 
@@ -68,7 +69,7 @@ impl App {
             .await;
         match found? {
             (Some(request), Some(attempt), _) if request.state.is_unfinished() => {
-                self.spawn_driver(driver, request, attempt, Start::Inspect);
+                self.spawn_driver(driver, Actor::System, request, attempt, Start::Inspect);
             }
             (Some(request), None, Some(key)) if request.state.is_unfinished() => {
                 let app = self.clone();
@@ -79,11 +80,12 @@ impl App {
         Ok(())
     }
 
-    async fn drive(&self, request: SigningRequest, attempt: Attempt, start: Start) -> Outcome {
+    async fn drive(&self, actor: Actor, request: SigningRequest, attempt: Attempt, start: Start) -> Outcome {
         let token = self.token(&request.token)?;
-        let (key, attempt) = self.obtain_key(&token, &request, attempt, start).await?;
+        let (mut key, attempt) = self.obtain_key(&token, &request, attempt, start).await?;
+        key.tenant = Some(request.tenant);
         match self.signed_csr(&token, &key, &request.spec, request.scheme).await {
-            Ok(csr) => self.record_csr(&token, request, key, attempt, csr).await,
+            Ok(csr) => self.record_csr(&token, actor, request, key, attempt, csr).await,
             Err(error) if error.code() == WRONG_SIGNATURE => {
                 self.quarantine(request.handle, key, attempt, error).await
             }
@@ -193,6 +195,7 @@ impl App {
         Ok(Key {
             handle: attempt.key,
             id: attempt.id,
+            tenant: None,
             token: attempt.token.clone(),
             kind: attempt.kind,
             purpose,
@@ -207,13 +210,14 @@ impl App {
     async fn record_csr(
         &self,
         token: &Token,
+        actor: Actor,
         request: SigningRequest,
         key: Key,
         attempt: Attempt,
         csr: Vec<u8>,
     ) -> Outcome {
         failpoint::reached("record-before");
-        let (handle, actor, now) = (request.handle, Actor::Principal(request.principal), self.now());
+        let (handle, now) = (request.handle, self.now());
         let id = attempt.id;
         let recorded: Outcome = self
             .0
@@ -350,7 +354,7 @@ impl App {
 
     /// Whether somebody will come back for it: that may have been promised since its driver started.
     async fn continues(&self, request: &SigningRequest) -> bool {
-        self.signing_request(request.handle).await.map_or(request.continues, |now| now.continues)
+        self.any_signing_request(request.handle).await.map_or(request.continues, |now| now.continues)
     }
 
     /// Ends a request that cannot be fulfilled, unless somebody will come back for it and the fault

@@ -3,8 +3,7 @@
 
 use super::{Made, Wish, insert_request};
 use crate::app::idempotency::IdempotencyKey;
-use crate::app::{App, Error, Kind};
-use crate::domain::audit::Actor;
+use crate::app::{App, Caller, Error, Kind};
 use crate::domain::id::Handle;
 use crate::domain::key::{Key, KeyState, Purpose};
 use crate::domain::signing_request::{Command, KeySource, SigningRequest, State};
@@ -12,12 +11,12 @@ use crate::domain::signing_request::{Command, KeySource, SigningRequest, State};
 impl App {
     pub(super) async fn sign_with(
         &self,
-        principal: Handle,
+        caller: &Caller,
         wish: Wish,
         key: Handle,
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Made, Error> {
-        let key = self.usable_key(key).await?;
+        let key = self.usable_key(caller, key).await?;
         let scheme = key.kind.scheme_with(wish.digest, wish.padding)?;
         let token = self.token(&key.token)?;
         self.usable(&token).await?;
@@ -27,7 +26,8 @@ impl App {
         let now = self.now();
         let request = SigningRequest {
             handle: self.new_handle()?,
-            principal,
+            tenant: caller.tenant,
+            principal: caller.principal,
             token: key.token.clone(),
             kind: key.kind,
             scheme,
@@ -42,13 +42,14 @@ impl App {
             created_at: now,
             updated_at: now,
         };
+        let caller = caller.clone();
         self.0
             .store
             .write(move |tx| {
                 // Again, inside the transaction: the key may be on its way out by now.
-                let key = tx.key(key.handle)?.ok_or_else(|| Error::not_found("key", key.handle))?;
+                let key = caller.key(tx, key.handle)?;
                 must_be_present(&key)?;
-                let actor = Actor::Principal(principal);
+                let actor = caller.actor();
                 tx.append_audit(&actor, now, &request.intent_event())?;
                 let (request, generated) = request.apply(Command::Generated { key: key.handle }, now)?;
                 tx.append_audit(&actor, now, &generated)?;
@@ -60,8 +61,8 @@ impl App {
             .await
     }
 
-    async fn usable_key(&self, handle: Handle) -> Result<Key, Error> {
-        let key = self.key(handle).await?;
+    async fn usable_key(&self, caller: &Caller, handle: Handle) -> Result<Key, Error> {
+        let key = self.key(caller, handle).await?;
         if key.purpose == Purpose::Sentinel {
             return Err(Error::new(
                 Kind::Refused,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::idempotency::IdempotencyKey;
 use super::watch::{wait_until_admitted, wait_until_usable};
-use super::{App, Error, Kind, Token, TokenInfo};
+use super::{App, Caller, Error, Kind, Token, TokenInfo};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::audit::Actor;
 use crate::domain::csr::CsrSpec;
@@ -101,7 +101,7 @@ impl App {
     /// request's handle when the token was lost in the act and did not come back in time.
     pub async fn produce(
         &self,
-        principal: Handle,
+        caller: &Caller,
         wish: Wish,
         idempotency: Option<IdempotencyKey>,
         wait: Wait,
@@ -109,10 +109,10 @@ impl App {
         wish.spec.validate().map_err(Error::invalid)?;
         match wish.key.clone() {
             KeyWish::New { kind, token } => {
-                self.produce_with_new_key(principal, wish, kind, token, idempotency, wait).await
+                self.produce_with_new_key(caller, wish, kind, token, idempotency, wait).await
             }
             KeyWish::Existing(key) => {
-                self.sign_with(principal, wish, key, idempotency).await.map(Produced::done)
+                self.sign_with(caller, wish, key, idempotency).await.map(Produced::done)
             }
         }
     }
@@ -123,7 +123,7 @@ impl App {
     /// # Errors
     /// As for [`App::produce`].
     pub async fn resume(&self, handle: Handle, wait: Wait) -> Result<Produced, Error> {
-        let request = self.signing_request(handle).await?;
+        let request = self.any_signing_request(handle).await?;
         match request.state {
             State::Intent | State::Generated => {
                 if let Some(token) = self.configured_token(&request.token) {
@@ -138,11 +138,17 @@ impl App {
         }
     }
 
-    /// The signing request with that handle.
+    /// The signing request with that handle, if it is of the caller's tenant.
     ///
     /// # Errors
     /// [`Kind::NotFound`], or the index cannot be read.
-    pub async fn signing_request(&self, handle: Handle) -> Result<SigningRequest, Error> {
+    pub async fn signing_request(&self, caller: &Caller, handle: Handle) -> Result<SigningRequest, Error> {
+        let caller = caller.clone();
+        self.0.store.read(move |view| caller.signing_request(view, handle)).await
+    }
+
+    /// The signing request with that handle, whosever it is.
+    pub(super) async fn any_signing_request(&self, handle: Handle) -> Result<SigningRequest, Error> {
         self.0
             .store
             .read(move |view| view.signing_request(handle).map_err(Error::from))
@@ -152,7 +158,7 @@ impl App {
 
     async fn produce_with_new_key(
         &self,
-        principal: Handle,
+        caller: &Caller,
         wish: Wish,
         kind: KeyKind,
         token: Option<String>,
@@ -169,7 +175,8 @@ impl App {
         let now = self.now();
         let request = SigningRequest {
             handle: self.new_handle()?,
-            principal,
+            tenant: caller.tenant,
+            principal: caller.principal,
             token: token.name().to_owned(),
             kind,
             scheme,
@@ -187,13 +194,14 @@ impl App {
         let attempt = self.new_attempt(&request.token, kind, Some(request.handle))?;
         // Before the commit: the reconciler must never see this attempt without its driver.
         let driver = self.0.drivers.enlist(request.handle)?;
-        self.record_intent(&request, &attempt, idempotency).await?;
-        self.spawn_driver(driver, request.clone(), attempt, Start::Generate);
+        self.record_intent(caller.actor(), &request, &attempt, idempotency).await?;
+        self.spawn_driver(driver, caller.actor(), request.clone(), attempt, Start::Generate);
         self.await_driver(request, wait).await
     }
 
     async fn record_intent(
         &self,
+        actor: Actor,
         request: &SigningRequest,
         attempt: &Attempt,
         idempotency: Option<IdempotencyKey>,
@@ -210,11 +218,7 @@ impl App {
                 }
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tx.open_attempt(&attempt)?;
-                tx.append_audit(
-                    &Actor::Principal(request.principal),
-                    request.created_at,
-                    &request.intent_event(),
-                )?;
+                tx.append_audit(&actor, request.created_at, &request.intent_event())?;
                 Ok(())
             })
             .await;
@@ -258,13 +262,13 @@ impl App {
 
     /// A request whose CSR is made, with its key.
     async fn made(&self, request: SigningRequest) -> Result<Made, Error> {
-        let Some(key) = request.key else {
+        let Some(key) = self.key_of(&request).await? else {
             return Err(Error::bug(format!(
                 "signing request {} is {} without a key",
                 request.handle, request.state
             )));
         };
-        Ok(Made { key: self.key(key).await?, request })
+        Ok(Made { key, request })
     }
 
     fn token_for(&self, name: Option<String>) -> Result<Token, Error> {

@@ -2,7 +2,7 @@
 
 use super::{KeyWish, Produced, Wait, Wish};
 use crate::app::idempotency::IdempotencyKey;
-use crate::app::{App, Error};
+use crate::app::{App, Caller, Error};
 use crate::domain::csr::{ChallengePassword, CsrSpec};
 use crate::domain::id::Handle;
 use crate::domain::signing_request::{Conflict, SigningRequest, State};
@@ -35,15 +35,15 @@ impl App {
     /// when the earlier one never got a CSR or was called off; else as for [`App::produce`].
     pub async fn renew(
         &self,
-        principal: Handle,
+        caller: &Caller,
         handle: Handle,
         renewal: Renewal,
         idempotency: Option<IdempotencyKey>,
         wait: Wait,
     ) -> Result<Produced, Error> {
-        let earlier = self.signing_request(handle).await?;
+        let earlier = self.signing_request(caller, handle).await?;
         let wish = wish(earlier, renewal)?;
-        self.produce(principal, wish, idempotency, wait).await
+        self.produce(caller, wish, idempotency, wait).await
     }
 }
 

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::api;
-use crate::cli::args::{Asking, Csr, Extensions, NewCsr};
+use crate::cli::args::{Asking, Csr, Extensions, NewCsr, Target};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::report::{Failure, Report, facts, say, table};
 
@@ -17,8 +17,8 @@ const POLL: Duration = Duration::from_millis(500);
 /// No key takes longer, even on a small HSM; a token that is away for longer needs its operator.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-pub fn run(config: &Path, csr: Csr, report: &Report) -> Result<(), Failure> {
-    let client = || Client::new(&super::config(config)?);
+pub fn run(target: &Target, csr: Csr, report: &Report) -> Result<(), Failure> {
+    let client = || Client::new(target);
     match csr {
         Csr::New(new) => {
             let (asking, body) = body_of(*new)?;

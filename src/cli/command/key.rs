@@ -7,19 +7,17 @@ use hyper::Method;
 
 use super::csr::query_of;
 use crate::api;
-use crate::cli::args::Key;
+use crate::cli::args::{Key, Target};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::report::{Failure, Report, facts, say, table};
-use crate::config::Config;
 
-pub fn run(config: &Path, key: Key, report: &Report) -> Result<(), Failure> {
-    let config = super::config(config)?;
-    let client = Client::new(&config)?;
+pub fn run(target: &Target, key: Key, report: &Report) -> Result<(), Failure> {
+    let client = Client::new(target)?;
     match key {
         Key::List { limit, cursor } => list(&client, limit, cursor, report),
         Key::Show { handle } => report.print(&show(&client, &handle)?, text),
         Key::Destroy { handle, yes } => destroy(&client, &handle, yes, report),
-        Key::Reconcile { token } => reconcile(&client, &config, token, report),
+        Key::Reconcile { token } => reconcile(&client, &target.config, token, report),
     }
 }
 
@@ -58,12 +56,8 @@ fn confirm(question: &str) -> Result<(), Failure> {
     }
 }
 
-fn reconcile(
-    client: &Client,
-    config: &Config,
-    token: Option<String>,
-    report: &Report,
-) -> Result<(), Failure> {
+fn reconcile(client: &Client, config: &Path, token: Option<String>, report: &Report) -> Result<(), Failure> {
+    let config = super::config(config)?;
     let Some(token) = token.or_else(|| config.default_token.clone()) else {
         let known = config.tokens.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         return Err(Failure::Refused(format!("say which with --token; there are {known}")));

@@ -1,12 +1,15 @@
 //! What commands do: a file per noun.
 
 pub mod check_config;
+pub mod credential;
 pub mod csr;
 pub mod inspect;
 pub mod key;
+pub mod principal;
 pub mod serve;
 pub mod slot;
 pub mod template;
+pub mod tenant;
 pub mod token;
 
 use std::io::Read;
@@ -16,7 +19,7 @@ use super::report::Failure;
 use crate::config::Config;
 
 /// The configuration, or why it cannot be used.
-fn config(path: &Path) -> Result<Config, Failure> {
+pub(super) fn config(path: &Path) -> Result<Config, Failure> {
     Config::load(path).map_err(Failure::broken)
 }
 

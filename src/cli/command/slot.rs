@@ -7,7 +7,7 @@ use hyper::Method;
 use secrecy::SecretString;
 
 use crate::api;
-use crate::cli::args::{ChangedPins, Pins, Slot};
+use crate::cli::args::{ChangedPins, Pins, Slot, Target};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::pin;
 use crate::cli::pin_file::NewPinFile;
@@ -16,8 +16,8 @@ use crate::config::{Config, TokenConfig};
 use crate::hsm::{self, InitToken, NewPin, PinHolder, SlotInfo, StartOptions, TokenSpec};
 use crate::serve;
 
-pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
-    let config = super::config(config)?;
+pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> {
+    let config = super::config(&target.config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
     match slot {
@@ -25,7 +25,7 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
             let (name, token) = configured(&config, token.as_deref())?;
             let slots = match runtime.block_on(hsm::slots(&spec(&config, name, token)?, &options(&config))) {
                 Ok(slots) => slots.iter().map(wire).collect(),
-                Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(&config, name)?,
+                Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(target, name)?,
                 Err(error) => return Err(failure(&error)),
             };
             report.print(&api::Slots { items: slots }, |slots| rows(&slots.items))
@@ -37,7 +37,7 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
                 runtime.block_on(hsm::init_token(&spec(&config, name, token)?, &options(&config), init));
             let slot = match made {
                 Ok(slot) => wire(&slot),
-                Err(error) if error.kind() == hsm::Kind::LockHeld => return Err(held(&config, name)),
+                Err(error) if error.kind() == hsm::Kind::LockHeld => return Err(held(target, name)),
                 Err(error) => return Err(failure(&error)),
             };
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
@@ -48,7 +48,7 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
             let pin = NewPin { by: PinHolder::SecurityOfficer(so_pin), new };
             let spec = spec(&config, name, token)?;
             let slot =
-                changed(&config, name, runtime.block_on(hsm::change_pin(&spec, &options(&config), pin)))?;
+                changed(target, name, runtime.block_on(hsm::change_pin(&spec, &options(&config), pin)))?;
             let file = token.pin_file.display();
             say(format_args!("the user PIN is set; the service reads it from {file}: see that it is there"));
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
@@ -62,7 +62,7 @@ pub fn run(config: &Path, slot: Slot, report: &Report) -> Result<(), Failure> {
             let pin = NewPin { by, new: SecretString::from(new.as_str()) };
             let result = runtime.block_on(hsm::change_pin(&spec, &options(&config), pin));
             settle(&result, file, &token.pin_file)?;
-            let slot = changed(&config, name, result)?;
+            let slot = changed(target, name, result)?;
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
         }
     }
@@ -109,10 +109,10 @@ fn present(spec: &mut TokenSpec, pins: &ChangedPins) -> Result<Option<SecretStri
     Ok(None)
 }
 
-fn changed(config: &Config, name: &str, result: Result<SlotInfo, hsm::Error>) -> Result<api::Slot, Failure> {
+fn changed(target: &Target, name: &str, result: Result<SlotInfo, hsm::Error>) -> Result<api::Slot, Failure> {
     match result {
         Ok(slot) => Ok(wire(&slot)),
-        Err(error) if error.kind() == hsm::Kind::LockHeld => match ask_service(config, name) {
+        Err(error) if error.kind() == hsm::Kind::LockHeld => match ask_service(target, name) {
             Ok(_) => Err(Failure::Refused(format!(
                 "the service works with token `{name}`; stop it, run this again, and start it"
             ))),
@@ -152,8 +152,8 @@ fn settle(
 
 /// The service holds the token's lock: because it works with the token, or for the moment in which it
 /// looks for one that is not there.
-fn held(config: &Config, name: &str) -> Failure {
-    match ask_service(config, name) {
+fn held(target: &Target, name: &str) -> Failure {
+    match ask_service(target, name) {
         Ok(_) => Failure::Refused(format!(
             "the service works with token `{name}`, so it exists already; see `strongroom slot list`"
         )),
@@ -173,9 +173,9 @@ pub(super) fn options(config: &Config) -> StartOptions {
     StartOptions::new(config.tokens_dir())
 }
 
-fn ask_service(config: &Config, token: &str) -> Result<Vec<api::Slot>, Failure> {
+fn ask_service(target: &Target, token: &str) -> Result<Vec<api::Slot>, Failure> {
     let call = Call::new(Method::GET, format!("/tokens/{}/slots", escape(token)));
-    let (_, slots): (_, api::Slots) = Client::new(config)?.json(call)?;
+    let (_, slots): (_, api::Slots) = Client::new(target)?.json(call)?;
     Ok(slots.items)
 }
 

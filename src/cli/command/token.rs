@@ -1,55 +1,51 @@
 //! `strongroom token`: asks the service; `probe` also works without one, in a worker of its own.
 
-use std::path::Path;
-
 use hyper::Method;
 
 use super::slot::{configured, failure, options, spec};
 use crate::api;
-use crate::cli::args::Token;
+use crate::cli::args::{Target, Token};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::report::{Failure, Report, facts, say, table};
-use crate::config::Config;
 use crate::domain::algorithm::KeyKind;
 use crate::hsm::{self, Hsm, StartOptions, TokenInfo, TokenSpec};
 use crate::http::rest;
 
 const JSON: &str = "application/json";
 
-pub fn run(config: &Path, token: Token, report: &Report) -> Result<(), Failure> {
-    let config = super::config(config)?;
+pub fn run(target: &Target, token: Token, report: &Report) -> Result<(), Failure> {
     match token {
-        Token::List => report.print(&tokens(&config)?, |tokens| rows(&tokens.items)),
+        Token::List => report.print(&tokens(target)?, |tokens| rows(&tokens.items)),
         Token::Show { name } => {
-            let found = tokens(&config)?.items.into_iter().find(|token| token.name == name);
+            let found = tokens(target)?.items.into_iter().find(|token| token.name == name);
             let unknown =
                 || Failure::Refused(format!("there is no token `{name}`; see `strongroom token list`"));
             report.print(&found.ok_or_else(unknown)?, facts_of)
         }
         Token::Probe { token, kinds } => {
-            let probe = probe(&config, token.as_deref(), &kinds)?;
+            let probe = probe(target, token.as_deref(), &kinds)?;
             report.print(&probe, told)?;
             if probe.leaks {
                 return Err(Failure::Broken(format!("token `{}` lets keys out", probe.token)));
             }
             Ok(())
         }
-        Token::Accept { name, reason, withdraw } => accept(&config, &name, reason, withdraw, report),
+        Token::Accept { name, reason, withdraw } => accept(target, &name, reason, withdraw, report),
     }
 }
 
-fn tokens(config: &Config) -> Result<api::Tokens, Failure> {
-    Ok(Client::new(config)?.json(Call::new(Method::GET, "/tokens"))?.1)
+fn tokens(target: &Target) -> Result<api::Tokens, Failure> {
+    Ok(Client::new(target)?.json(Call::new(Method::GET, "/tokens"))?.1)
 }
 
 fn accept(
-    config: &Config,
+    target: &Target,
     name: &str,
     reason: Option<String>,
     withdraw: bool,
     report: &Report,
 ) -> Result<(), Failure> {
-    let client = Client::new(config)?;
+    let client = Client::new(target)?;
     let path = format!("/tokens/{}/probe-override", escape(name));
     if withdraw {
         client.bytes(Call::new(Method::DELETE, path))?;
@@ -70,15 +66,16 @@ fn accept(
 }
 
 /// By a worker of our own, or by the service while that holds the token's lock.
-fn probe(config: &Config, token: Option<&str>, kinds: &[String]) -> Result<api::Probe, Failure> {
-    let (name, token) = configured(config, token)?;
-    let spec = spec(config, name, token)?;
+fn probe(target: &Target, token: Option<&str>, kinds: &[String]) -> Result<api::Probe, Failure> {
+    let config = super::config(&target.config)?;
+    let (name, token) = configured(&config, token)?;
+    let spec = spec(&config, name, token)?;
     let wanted = parsed(kinds)?.unwrap_or_else(|| spec.profile.keys.clone());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
-    match runtime.block_on(probe_alone(spec, options(config), &wanted)) {
+    match runtime.block_on(probe_alone(spec, options(&config), &wanted)) {
         Ok((info, probes)) => Ok(rest::probe(name, &info, &probes)),
-        Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(config, name, kinds),
+        Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(target, name, kinds),
         Err(error) => Err(failure(&error)),
     }
 }
@@ -113,12 +110,12 @@ async fn probe_alone(
     found.remove(0)
 }
 
-fn ask_service(config: &Config, token: &str, kinds: &[String]) -> Result<api::Probe, Failure> {
+fn ask_service(target: &Target, token: &str, kinds: &[String]) -> Result<api::Probe, Failure> {
     let body = api::ProbeKinds { kinds: Some(kinds.to_vec()).filter(|kinds| !kinds.is_empty()) };
     let body = serde_json::to_vec(&body).map_err(Failure::broken)?;
     let path = format!("/tokens/{}/probe", escape(token));
     let call = Call { body: Some((JSON, body)), ..Call::new(Method::POST, path) };
-    Ok(Client::new(config)?.json(call)?.1)
+    Ok(Client::new(target)?.json(call)?.1)
 }
 
 fn rows(tokens: &[api::Token]) -> String {

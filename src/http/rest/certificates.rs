@@ -11,13 +11,13 @@ use super::convert;
 use super::csrs::query_of;
 use super::problem::{ByHandle, EveryCall, PROBLEM, WithBody};
 use crate::api;
-use crate::app::Certificate;
 use crate::app::marry::Validity;
+use crate::app::{Caller, Certificate};
 use crate::domain::certificate::pem;
 use crate::domain::id::Handle;
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::{Permit, PermittedBody};
+use crate::http::permit::{Permit, PermittedBody, needs};
 use crate::http::uninterrupted::uninterrupted;
 
 /// How a certificate is shown; as PEM, with its chain.
@@ -51,17 +51,17 @@ const OFFERS: &[Offer] = &[
 )]
 pub(super) async fn marry(
     State(context): State<Context>,
-    permit: Permit,
+    permit: Permit<needs::CertificateMarry>,
     Path(handle): Path<String>,
     query: Result<Query<api::MarryCertificate>, QueryRejection>,
-    body: PermittedBody,
+    body: PermittedBody<Permit<needs::CertificateMarry>>,
 ) -> Result<Json<api::Certificate>, Failure> {
     let handle = convert::handle("handle", &handle)?;
     let validity = if query_of(query)?.allow_expired { Validity::Any } else { Validity::Now };
     uninterrupted(async move {
-        let (principal, bytes) = (permit.principal.handle, body.bytes.to_vec());
-        let (_, certificate) = context.app.marry(principal, handle, bytes, validity).await?;
-        Ok(Json(view(&context, handle, &certificate).await?))
+        let (caller, bytes) = (&permit.caller, body.bytes.to_vec());
+        let (_, certificate) = context.app.marry(caller, handle, bytes, validity).await?;
+        Ok(Json(view(&context, caller, handle, &certificate).await?))
     })
     .await
 }
@@ -87,16 +87,18 @@ pub(super) async fn marry(
 )]
 pub(super) async fn show(
     State(context): State<Context>,
-    _: Permit,
+    permit: Permit<needs::CertificateRead>,
     Path(handle): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (media_type, form) = accept::wanted(&headers, OFFERS)?;
     let handle = convert::handle("handle", &handle)?;
-    let certificate = context.app.certificate(handle).await?;
+    let certificate = context.app.certificate(&permit.caller, handle).await?;
     let bytes = match form {
         Form::Json => {
-            return Ok(([VARY], Json(view(&context, handle, &certificate).await?)).into_response());
+            return Ok(
+                ([VARY], Json(view(&context, &permit.caller, handle, &certificate).await?)).into_response()
+            );
         }
         Form::Der => certificate.leaf,
         Form::Pem => std::iter::once(&certificate.leaf)
@@ -110,11 +112,12 @@ pub(super) async fn show(
 
 async fn view(
     context: &Context,
+    caller: &Caller,
     handle: Handle,
     certificate: &Certificate,
 ) -> Result<api::Certificate, Failure> {
-    let evidence = context.app.evidence_of(handle).await?;
-    let on_token = context.app.certificate_on_token(handle).await?;
+    let evidence = context.app.evidence_of(caller, handle).await?;
+    let on_token = context.app.certificate_on_token(caller, handle).await?;
     Ok(api::Certificate {
         handle: handle.to_string(),
         certificate: pem(&certificate.leaf),

@@ -12,21 +12,24 @@ use super::problem::{self, ByHandle, EveryCall, PROBLEM, WithBody};
 use crate::api;
 use crate::app::idempotency::{Begun, IdempotencyKey};
 use crate::app::produce::{Produced, Wait};
-use crate::app::{Answer, Error};
+use crate::app::{Answer, Caller, Error};
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::PermittedBody;
+use crate::http::permit::{Permit, PermittedBody, needs};
 use crate::http::request_id::RequestId;
 use crate::http::uninterrupted::uninterrupted;
+
+/// The body of whoever may ask for CSRs.
+type Body = PermittedBody<Permit<needs::CsrCreate>>;
 
 /// What is asked for, with the body that says it.
 enum Asked {
     /// A CSR.
-    New(PermittedBody),
+    New(Body),
     /// Another CSR for what an earlier signing request asked for.
-    Renewal(Handle, PermittedBody),
+    Renewal(Handle, Body),
 }
 
 /// Make a CSR: with a new key on the token, or for a key that is there (a renewal).
@@ -61,7 +64,7 @@ pub(super) async fn create(
     State(context): State<Context>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
-    body: PermittedBody,
+    body: Body,
 ) -> Result<Response, Failure> {
     answer(context, request_id, &headers, Asked::New(body)).await
 }
@@ -98,9 +101,10 @@ pub(super) async fn create(
 pub(super) async fn renew(
     State(context): State<Context>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    _: Permit<needs::CsrCreate>,
     Path(handle): Path<String>,
     headers: HeaderMap,
-    body: PermittedBody,
+    body: Body,
 ) -> Result<Response, Failure> {
     let handle = convert::handle("handle", &handle)?;
     answer(context, request_id, &headers, Asked::Renewal(handle, body)).await
@@ -123,9 +127,9 @@ impl Asked {
         }
     }
 
-    fn principal(&self) -> Handle {
+    fn caller(&self) -> &Caller {
         let (Self::New(body) | Self::Renewal(_, body)) = self;
-        body.permit.principal.handle
+        &body.permit.caller
     }
 
     async fn make(
@@ -137,11 +141,11 @@ impl Asked {
         Ok(match self {
             Self::New(body) => {
                 let wish = convert::wish(body.json()?).map_err(Error::invalid)?;
-                context.app.produce(self.principal(), wish, idempotency, wait).await?
+                context.app.produce(self.caller(), wish, idempotency, wait).await?
             }
             Self::Renewal(handle, body) => {
                 let renewal = convert::renewal(body.json()?);
-                context.app.renew(self.principal(), *handle, renewal, idempotency, wait).await?
+                context.app.renew(self.caller(), *handle, renewal, idempotency, wait).await?
             }
         })
     }
@@ -178,7 +182,7 @@ async fn made_under_key(
     wait: Wait,
     request_id: String,
 ) -> Result<Answer, Failure> {
-    let begun = context.app.begin_idempotent(asked.principal(), asked.route(), key, &asked.wording()).await?;
+    let begun = context.app.begin_idempotent(asked.caller(), asked.route(), key, &asked.wording()).await?;
     let (claim, produced) = match begun {
         Begun::Answered(answer) => return Ok(answer),
         Begun::Begun(claim, handle) => {

@@ -17,7 +17,7 @@ use crate::domain::key::Key;
 use crate::domain::signing_request::{SigningRequest, State};
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::Permit;
+use crate::http::permit::{Permit, needs};
 use crate::http::uninterrupted::uninterrupted;
 
 /// How a CSR is shown.
@@ -45,11 +45,12 @@ pub(super) const MOST_LIMIT: usize = 200;
 )]
 pub(super) async fn list(
     extract::State(context): extract::State<Context>,
-    _: Permit,
+    permit: Permit<needs::CsrRead>,
     query: Result<Query<api::ListCsrs>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<api::CsrPage>, Failure> {
     let query = query_of(query)?;
     let filter = RequestFilter {
+        tenant: permit.caller.tenant,
         states: query.status.as_deref().map(convert::states).transpose()?.unwrap_or_default(),
         kind: query
             .kind
@@ -88,11 +89,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     extract::State(context): extract::State<Context>,
-    _: Permit,
+    permit: Permit<needs::CsrRead>,
     Path(handle): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let request = context.app.signing_request(convert::handle("handle", &handle)?).await?;
+    let request = context.app.signing_request(&permit.caller, convert::handle("handle", &handle)?).await?;
     let (media_type, form) = accept::wanted(&headers, OFFERS)?;
     if form == Form::Json {
         return Ok(([VARY], Json(view(&context, &request).await?)).into_response());
@@ -118,12 +119,12 @@ pub(super) async fn show(
 )]
 pub(super) async fn cancel(
     extract::State(context): extract::State<Context>,
-    permit: Permit,
+    permit: Permit<needs::CsrCancel>,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Cancelled>, Failure> {
     let handle = convert::handle("handle", &handle)?;
     uninterrupted(async move {
-        let (request, fate) = context.app.cancel(permit.principal.handle, handle).await?;
+        let (request, fate) = context.app.cancel(&permit.caller, handle).await?;
         let key_fate = match fate {
             KeyFate::NoKey => "no-key",
             KeyFate::Destroyed => "destroyed",
@@ -148,12 +149,12 @@ pub(super) async fn cancel(
 )]
 pub(super) async fn retire(
     extract::State(context): extract::State<Context>,
-    permit: Permit,
+    permit: Permit<needs::CsrCancel>,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Csr>, Failure> {
     let handle = convert::handle("handle", &handle)?;
     uninterrupted(async move {
-        let request = context.app.retire(permit.principal.handle, handle).await?;
+        let request = context.app.retire(&permit.caller, handle).await?;
         Ok(Json(view(&context, &request).await?))
     })
     .await
@@ -177,10 +178,7 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Invalid> {
 }
 
 pub(super) async fn view(context: &Context, request: &SigningRequest) -> Result<api::Csr, Failure> {
-    let key = match request.key {
-        Some(key) => Some(context.app.key(key).await?),
-        None => None,
-    };
+    let key = context.app.key_of(request).await?;
     view_with(context, request, key.as_ref()).await
 }
 
@@ -190,7 +188,7 @@ pub(super) async fn view_with(
     key: Option<&Key>,
 ) -> Result<api::Csr, Failure> {
     let certificate = match request.state {
-        State::Issued | State::Retired => Some(context.app.certificate(request.handle).await?.sha256),
+        State::Issued | State::Retired => Some(context.app.certificate_of(request).await?.sha256),
         State::Intent
         | State::Generated
         | State::Pending

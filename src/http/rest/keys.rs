@@ -10,7 +10,7 @@ use crate::api;
 use crate::domain::key::Key;
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::Permit;
+use crate::http::permit::{Permit, needs};
 use crate::http::uninterrupted::uninterrupted;
 
 /// List keys, newest first.
@@ -25,12 +25,12 @@ use crate::http::uninterrupted::uninterrupted;
 )]
 pub(super) async fn list(
     State(context): State<Context>,
-    _: Permit,
+    permit: Permit<needs::KeyRead>,
     query: Result<Query<api::ListKeys>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<api::KeyPage>, Failure> {
     let query = query_of(query)?;
     let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
-    let page = context.app.keys(after, limit(query.limit)?).await?;
+    let page = context.app.keys(&permit.caller, after, limit(query.limit)?).await?;
     let items = page.items.iter().map(|key| view(&context, key)).collect();
     Ok(Json(api::KeyPage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
 }
@@ -47,10 +47,10 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(context): State<Context>,
-    _: Permit,
+    permit: Permit<needs::KeyRead>,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Key>, Failure> {
-    let key = context.app.key(convert::handle("handle", &handle)?).await?;
+    let key = context.app.key(&permit.caller, convert::handle("handle", &handle)?).await?;
     Ok(Json(view(&context, &key)))
 }
 
@@ -69,12 +69,12 @@ pub(super) async fn show(
 )]
 pub(super) async fn destroy(
     State(context): State<Context>,
-    permit: Permit,
+    permit: Permit<needs::KeyDestroy>,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Key>, Failure> {
     let handle = convert::handle("handle", &handle)?;
     uninterrupted(async move {
-        let key = context.app.destroy_key(permit.principal.handle, handle).await?;
+        let key = context.app.destroy_key(&permit.caller, handle).await?;
         Ok(Json(view(&context, &key)))
     })
     .await

@@ -5,9 +5,11 @@ mod accept;
 mod certificates;
 mod convert;
 mod create;
+mod credentials;
 mod csrs;
 mod keys;
 mod prefer;
+mod principals;
 mod probes;
 mod problem;
 mod tokens;
@@ -24,7 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::Failure;
-use super::permit::Permit;
+use super::permit::{Permit, needs};
 use super::{Context, ops};
 use crate::api;
 
@@ -36,7 +38,7 @@ use crate::api;
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     components(schemas(api::Problem)),
-    security(("api_key" = [])),
+    security(("api_key" = []), ("basic" = []), ("client_certificate" = [])),
 )]
 struct Document;
 
@@ -56,15 +58,27 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(tokens::reconcile))
         .routes(routes!(probes::probe))
         .routes(routes!(probes::accept, probes::withdraw))
+        .routes(routes!(principals::create, principals::list))
+        .routes(routes!(principals::show, principals::change))
+        .routes(routes!(principals::grant, principals::revoke))
+        .routes(routes!(principals::create_tenant, principals::list_tenants))
+        .routes(routes!(principals::bootstrap))
+        .routes(routes!(credentials::create, credentials::list))
+        .routes(routes!(credentials::revoke))
         .split_for_parts();
     let mut document = Document::openapi().nest(api::PREFIX, routes);
     if let Some(components) = &mut document.components {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("api_key", SecurityScheme::Http(bearer));
+        let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+        components.add_security_scheme("basic", SecurityScheme::Http(basic));
+        let description = Some("A certificate that is registered as a credential".to_owned());
+        let mutual_tls = SecurityScheme::MutualTls { description, deprecated: None, extensions: None };
+        components.add_security_scheme("client_certificate", mutual_tls);
     }
     let published = document.clone();
     let native = router
-        .route("/openapi.json", get(async move |_: Permit| axum::Json(published)))
+        .route("/openapi.json", get(async move |_: Permit<needs::AnyPrincipal>| axum::Json(published)))
         .with_state(context.clone())
         .merge(ops::router(context.clone()));
     let router = Router::new()

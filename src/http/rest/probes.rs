@@ -10,8 +10,11 @@ use crate::api;
 use crate::app::Error;
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::{Permit, PermittedBody};
+use crate::http::permit::{Permit, PermittedBody, needs};
 use crate::http::uninterrupted::uninterrupted;
+
+/// The right to run tokens.
+type Operating = Permit<needs::TokenOperate>;
 
 /// Try what a token can do: make a throw-away key of each kind, sign with it, try to get it out, destroy
 /// it. A leak counts against the token from then on.
@@ -32,13 +35,14 @@ use crate::http::uninterrupted::uninterrupted;
 )]
 pub(super) async fn probe(
     State(context): State<Context>,
+    _: Operating,
     Path(name): Path<String>,
-    body: PermittedBody,
+    body: PermittedBody<Operating>,
 ) -> Result<Json<api::Probe>, Failure> {
     let asked = if body.bytes.is_empty() { api::ProbeKinds::default() } else { body.json()? };
     let kinds = convert::probe::kinds(asked).map_err(Error::invalid)?;
     uninterrupted(async move {
-        let (info, probes) = context.app.probe(body.permit.principal.handle, &name, kinds).await?;
+        let (info, probes) = context.app.probe(&body.permit.caller, &name, kinds).await?;
         Ok(Json(convert::probe::probe(&name, &info, &probes)))
     })
     .await
@@ -62,13 +66,13 @@ pub(super) async fn probe(
 )]
 pub(super) async fn accept(
     State(context): State<Context>,
+    _: Operating,
     Path(name): Path<String>,
-    body: PermittedBody,
+    body: PermittedBody<Operating>,
 ) -> Result<Json<api::Acceptance>, Failure> {
     let asked: api::AcceptLeaks = body.json()?;
     uninterrupted(async move {
-        let by = body.permit.principal.handle;
-        let acceptance = context.app.accept_leaks(by, &name, &asked.reason).await?;
+        let acceptance = context.app.accept_leaks(&body.permit.caller, &name, &asked.reason).await?;
         Ok(Json(convert::probe::acceptance(&acceptance)))
     })
     .await
@@ -87,11 +91,11 @@ pub(super) async fn accept(
 )]
 pub(super) async fn withdraw(
     State(context): State<Context>,
-    permit: Permit,
+    permit: Operating,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Failure> {
     uninterrupted(async move {
-        context.app.withdraw_acceptance(permit.principal.handle, &name).await?;
+        context.app.withdraw_acceptance(&permit.caller, &name).await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

@@ -18,9 +18,15 @@ pub(super) const PROBLEM: &str = "application/problem+json";
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "read by the derive macro")]
 pub(super) enum EveryCall {
-    /// No known API key
+    /// No known credential
     #[response(status = 401, content_type = PROBLEM)]
     Unauthenticated(api::Problem),
+    /// The permission that it needs was not granted
+    #[response(status = 403, content_type = PROBLEM)]
+    Denied(api::Problem),
+    /// Too many requests, or failed logins; see Retry-After
+    #[response(status = 429, content_type = PROBLEM)]
+    TooMany(api::Problem),
     /// The token or the index cannot be used now; see Retry-After
     #[response(status = 503, content_type = PROBLEM)]
     Unavailable(api::Problem),

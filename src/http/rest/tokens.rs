@@ -8,7 +8,7 @@ use super::problem::{EveryCall, PROBLEM};
 use crate::api;
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::Permit;
+use crate::http::permit::{Permit, needs};
 use crate::http::uninterrupted::uninterrupted;
 
 /// Every configured token.
@@ -19,7 +19,10 @@ use crate::http::uninterrupted::uninterrupted;
         EveryCall,
     )
 )]
-pub(super) async fn list(State(context): State<Context>, _: Permit) -> Result<Json<api::Tokens>, Failure> {
+pub(super) async fn list(
+    State(context): State<Context>,
+    _: Permit<needs::TokenRead>,
+) -> Result<Json<api::Tokens>, Failure> {
     let tokens = context.app.tokens().await?;
     Ok(Json(api::Tokens { items: tokens.iter().map(convert::token).collect() }))
 }
@@ -37,7 +40,7 @@ pub(super) async fn list(State(context): State<Context>, _: Permit) -> Result<Js
 )]
 pub(super) async fn slots(
     State(context): State<Context>,
-    _: Permit,
+    _: Permit<needs::TokenRead>,
     Path(name): Path<String>,
 ) -> Result<Json<api::Slots>, Failure> {
     let slots = context.app.slots(&name).await?;
@@ -58,7 +61,7 @@ pub(super) async fn slots(
 )]
 pub(super) async fn reconcile(
     State(context): State<Context>,
-    _: Permit,
+    _: Permit<needs::TokenOperate>,
     Path(name): Path<String>,
 ) -> Result<Json<api::Inventory>, Failure> {
     uninterrupted(async move {
