@@ -18,16 +18,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::app::key_life::LifeRules;
 use crate::app::tokens::TokenRules;
 use crate::app::{App, SystemClock};
 use crate::auth::{self, Authenticator};
-use crate::config::{Config, TlsConfig, TokenConfig};
+use crate::config::{Config, TlsConfig, TokenConfig, WebhookConfig};
 use crate::domain::id::InstallationId;
 use crate::hsm::{Hsm, Selector, StartOptions, TokenSpec};
 use crate::http::limits::Limits;
 use crate::http::listen::{Listeners, TlsListener};
 use crate::http::{self, Context, listen, tls};
 use crate::store::{self, Store};
+use crate::webhook::{self, WebhookSpec, Webhooks};
 use reload::Tls;
 use service_manager::ServiceManager;
 
@@ -68,7 +70,16 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
     let rules = config.tokens.iter().map(|(name, token)| (name.clone(), rules_of(token))).collect();
-    let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone(), rules);
+    let app = App::new(
+        store.clone(),
+        hsm.clone(),
+        clock.clone(),
+        config.default_token.clone(),
+        rules,
+        life_rules(&config),
+    );
+    let webhooks = config.webhooks.iter().map(webhook_spec).collect();
+    let webhooks = Webhooks::open(webhooks, store.clone(), clock.clone()).await?;
     app.watch_tokens();
 
     let (router, _) =
@@ -86,6 +97,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let reloading = Arc::clone(&manager);
     background.spawn(async move { reload::run(hangups, tls, &reloading).await });
     background.spawn(async move { manager.attend(&app, &store).await });
+    background.spawn(webhooks.run());
     background.spawn(note_uses(authenticator.clone()));
     listen::serve(Listeners { tcp, tls: tls_listener, unix }, router, stopped).await;
     background.shutdown().await;
@@ -130,6 +142,25 @@ pub fn token_spec(name: &str, token: &TokenConfig) -> TokenSpec {
         env: token.env.clone(),
         declared_hardware: token.hardware,
         sessions: token.sessions,
+    }
+}
+
+fn life_rules(config: &Config) -> LifeRules {
+    const DAY: i64 = 24 * 3_600_000;
+    LifeRules {
+        destroy_retired_after: config.destroy_retired_after_days.map(|days| i64::from(days) * DAY),
+        expiry_notice_days: config.expiry_notice_days.clone(),
+    }
+}
+
+fn webhook_spec(config: &WebhookConfig) -> WebhookSpec {
+    WebhookSpec {
+        name: config.name.clone(),
+        target: config.target.clone(),
+        topics: config.topics.clone(),
+        secret_file: config.secret_file.clone(),
+        ca_file: config.ca_file.clone(),
+        allow_addresses: config.allow_addresses.clone(),
     }
 }
 
@@ -245,6 +276,9 @@ pub enum Error {
     /// The index.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// Webhooks.
+    #[error(transparent)]
+    Webhook(#[from] webhook::Error),
     /// Credentials.
     #[error(transparent)]
     Auth(#[from] auth::Error),

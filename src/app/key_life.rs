@@ -203,13 +203,7 @@ impl App {
     }
 
     /// Retires a key in the transaction that ends its use; does nothing when it is retired already.
-    pub(super) fn retire_in(
-        &self,
-        tx: &Tx,
-        actor: &Actor,
-        key: &Key,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    pub(super) fn retire_in(&self, tx: &Tx, actor: &Actor, key: &Key, now: Timestamp) -> Result<(), Error> {
         if life_of(tx, key.handle)?.retired_at.is_some() {
             return Ok(());
         }
@@ -255,7 +249,9 @@ impl App {
 pub(super) fn must_be_usable(view: &View, handle: Handle) -> Result<(), Error> {
     let facts = life_of(view, handle)?;
     if let Some(Compromise { at, .. }) = facts.compromise {
-        return Err(conflict(format!("key {handle} is compromised since {at} and signs nothing; use a new one")));
+        return Err(conflict(format!(
+            "key {handle} is compromised since {at} and signs nothing; use a new one"
+        )));
     }
     if let Some(at) = facts.retired_at {
         return Err(conflict(format!(

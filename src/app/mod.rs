@@ -4,7 +4,8 @@
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`idempotency`]: a create that is sent twice makes one key
 //! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
-//! - [`keys`]: what becomes of keys
+//! - [`keys`]: what becomes of keys; [`key_life`]: retired, compromised, destroyed in their time
+//! - `notices`: what others are told by webhook
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
 //! - [`probe`]: whether a token may be used at all
 //! - [`watch`]: the sentinel key, readiness, and when to reconcile
@@ -17,8 +18,10 @@ pub mod certificate_objects;
 mod error;
 pub mod failpoint;
 pub mod idempotency;
+pub mod key_life;
 pub mod keys;
 pub mod marry;
+mod notices;
 pub mod probe;
 pub mod produce;
 pub mod reconcile;
@@ -43,6 +46,7 @@ use crate::store::Store;
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
 pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter};
 use idempotency::InFlight;
+use key_life::{LifeRules, Unrecorded};
 use produce::Drivers;
 use tokens::TokenRules;
 use watch::Health;
@@ -58,6 +62,8 @@ struct Parts {
     /// Token used when a request names none.
     default_token: Option<String>,
     rules: BTreeMap<String, TokenRules>,
+    life: LifeRules,
+    unrecorded: Unrecorded,
     /// Held while a token is reconciled: by its watch, or because an operator asks for it.
     reconciling: BTreeMap<String, tokio::sync::Mutex<()>>,
     drivers: Drivers,
@@ -78,6 +84,7 @@ impl App {
         clock: Arc<dyn Clock>,
         default_token: Option<String>,
         rules: BTreeMap<String, TokenRules>,
+        life: LifeRules,
     ) -> Self {
         let reconciling =
             hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
@@ -87,6 +94,8 @@ impl App {
             clock,
             default_token,
             rules,
+            life,
+            unrecorded: Unrecorded::default(),
             reconciling,
             drivers: Drivers::default(),
             in_flight: InFlight::default(),

@@ -2,6 +2,8 @@
 //!
 //! Whoever has something to tell calls [`tell`]. That nobody listens costs one look at the index.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{App, Error, system};
@@ -14,6 +16,8 @@ use crate::store::{Expiring, Tx};
 
 /// Milliseconds.
 const DAY: i64 = 24 * 3_600_000;
+/// Between two looks at certificates that end soon: they end in days.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Certificates told of in one transaction.
 const BATCH: usize = 200;
 
@@ -63,12 +67,22 @@ impl App {
         }
     }
 
+    /// Looks again and again for certificates that end soon.
+    pub(super) async fn watch_certificates(&self) {
+        loop {
+            if let Err(error) = self.tell_of_expiring().await {
+                tracing::warn!(%error, "it could not be told which certificates end soon");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Tells of certificates in use that end soon: of each once for every number of days that the
     /// configuration names. A number that passed while nobody looked is left out.
     ///
     /// # Errors
     /// The index; what was not told yet is told by the next run.
-    pub async fn tell_of_expiring(&self) -> Result<(), Error> {
+    async fn tell_of_expiring(&self) -> Result<(), Error> {
         let subscribed: Result<bool, Error> =
             self.0.store.read(|view| Ok(view.is_subscribed(Topic::CertificateExpiring)?)).await;
         if !subscribed? {

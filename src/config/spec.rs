@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::domain::algorithm::KeyKind;
 
+use super::webhooks::WebhookSpec;
+
 /// Every default, with its reason.
 pub mod defaults {
     /// Loopback: plain HTTP leaves the machine only through something that adds TLS.
@@ -20,6 +22,8 @@ pub mod defaults {
     pub const API_KEY_FILE: bool = true;
     /// More than a machine of a few cores can answer: holds back a loop gone wild, nobody else.
     pub const REQUESTS_PER_SECOND: u32 = 10_000;
+    /// Time to plan, to ask, to hurry, and a last call.
+    pub const EXPIRY_NOTICE_DAYS: &[u32] = &[30, 14, 7, 1];
     /// A person mistypes a few; 256 random bits are not guessed at any rate, but the log stays readable.
     pub const FAILED_LOGINS_PER_MINUTE: u32 = 30;
 }
@@ -50,6 +54,15 @@ pub struct ConfigSpec {
     /// How often.
     #[serde(default)]
     pub limits: LimitsSpec,
+    /// The life of keys.
+    #[serde(default)]
+    pub keys: KeysSpec,
+    /// The ends of certificates.
+    #[serde(default)]
+    pub certificates: CertificatesSpec,
+    /// Whom to tell of what.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookSpec>,
     /// Tokens by name.
     #[serde(default)]
     pub tokens: BTreeMap<String, TokenSpec>,
@@ -125,6 +138,23 @@ pub struct LimitsSpec {
     /// Logins that fail from one address.
     #[serde(default = "default_failed_logins_per_minute")]
     pub failed_logins_per_minute: u32,
+}
+
+/// `[keys]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct KeysSpec {
+    /// A retired key is destroyed after so many days; never by itself when absent.
+    pub destroy_retired_after_days: Option<u32>,
+}
+
+/// `[certificates]`
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct CertificatesSpec {
+    /// Days before its end at which webhooks are told of a certificate.
+    #[serde(default = "default_expiry_notice_days")]
+    pub expiry_notice_days: Vec<u32>,
 }
 
 /// `[tokens.NAME]`
@@ -210,6 +240,16 @@ impl Default for LimitsSpec {
             failed_logins_per_minute: default_failed_logins_per_minute(),
         }
     }
+}
+
+impl Default for CertificatesSpec {
+    fn default() -> Self {
+        Self { expiry_notice_days: default_expiry_notice_days() }
+    }
+}
+
+fn default_expiry_notice_days() -> Vec<u32> {
+    defaults::EXPIRY_NOTICE_DAYS.to_vec()
 }
 
 fn default_api_key_file() -> bool {

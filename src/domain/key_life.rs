@@ -116,11 +116,6 @@ impl LifeFacts {
         let dates = dates.into_iter().filter_map(|(state, at)| Some((state, at?))).collect();
         KeyLife { state, dates }
     }
-
-    /// Whether it may sign as far as its life goes.
-    pub fn is_usable(&self) -> bool {
-        self.retired_at.is_none() && self.compromise.is_none()
-    }
 }
 
 #[cfg(test)]
@@ -153,8 +148,7 @@ mod tests {
         use LifeState::{Active, Deactivated, PreActive};
         let facts = with(&[(10, 20), (15, 30), (40, 50)]);
         let states = [5, 10, 19, 25, 30, 35, 40, 50].map(|now| facts.at(at(now)).state);
-        let expected =
-            [PreActive, Active, Active, Active, Deactivated, Deactivated, Active, Deactivated];
+        let expected = [PreActive, Active, Active, Active, Deactivated, Deactivated, Active, Deactivated];
         assert_eq!(states, expected);
         let dates = [(PreActive, at(1)), (Active, at(10)), (Deactivated, at(50))];
         assert_eq!(facts.at(at(60)).dates, dates);
@@ -165,7 +159,6 @@ mod tests {
         let facts = LifeFacts { retired_at: Some(at(7)), ..made() };
         assert_eq!(facts.at(at(8)).state, LifeState::Deactivated);
         assert_eq!(facts.at(at(8)).dates[1], (LifeState::Deactivated, at(7)));
-        assert!(!facts.is_usable() && made().is_usable());
     }
 
     #[test]
@@ -173,7 +166,6 @@ mod tests {
         let compromise = Some(Compromise { at: at(12), reason: "lost".into() });
         let facts = LifeFacts { compromise, ..with(&[(10, 20)]) };
         assert_eq!(facts.at(at(15)).state, LifeState::Compromised);
-        assert!(!facts.is_usable());
         let quarantined = LifeFacts { state: KeyState::Quarantined, state_since: Some(at(3)), ..made() };
         assert_eq!(quarantined.at(at(15)).state, LifeState::Suspended);
         let destroyed = LifeFacts { state: KeyState::Destroyed, state_since: Some(at(30)), ..facts };

@@ -222,8 +222,7 @@ mod tests {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let filter = filter.clone();
-            let page =
-                store.read(move |view| view.page_of_certificates(&filter, after, 7)).await.unwrap();
+            let page = store.read(move |view| view.page_of_certificates(&filter, after, 7)).await.unwrap();
             seen.extend(page.items.iter().map(|(request, _)| request.handle));
             after = page.next;
             if after.is_none() {
@@ -266,9 +265,7 @@ mod tests {
         let store = filled().await;
         let find = |days: u32| {
             let store = &store;
-            async move {
-                store.read(move |view| view.expiring(at(40), at(42), days, 100)).await.unwrap()
-            }
+            async move { store.read(move |view| view.expiring(at(40), at(42), days, 100)).await.unwrap() }
         };
         let found = find(7).await;
         let ends: Vec<_> = found.iter().map(|found| found.not_after).collect();
@@ -286,7 +283,10 @@ mod tests {
         assert_eq!(plan.len(), 1, "{plan:?}");
         assert!(plan[0].contains("COVERING INDEX certificates_by_end (tenant=? AND retired=?"), "{plan:?}");
         let expiring = store.plan(EXPIRING);
-        assert!(expiring[0].contains("certificates_in_use_by_end (not_after>? AND not_after<?)"), "{expiring:?}");
+        assert!(
+            expiring[0].contains("certificates_in_use_by_end (not_after>? AND not_after<?)"),
+            "{expiring:?}"
+        );
         assert!(!expiring.iter().any(|line| line.contains("TEMP B-TREE")), "{expiring:?}");
     }
 }

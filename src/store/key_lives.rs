@@ -115,8 +115,8 @@ mod tests {
     use super::*;
     use crate::domain::key::KeyState;
     use crate::domain::signing_request::SigningRequest;
-    use crate::store::testing::{TestStore, at, handle, key, request};
     use crate::store::Certificate;
+    use crate::store::testing::{TestStore, at, handle, key, request};
 
     fn deadline(after: i64, after_lived: i64) -> Option<Deadline> {
         Some(Deadline { after: at(after), after_lived })
@@ -168,11 +168,7 @@ mod tests {
             .write(move |tx| {
                 tx.insert_key(&key(9))?;
                 for (n, retired) in [(1, false), (2, true)] {
-                    let of_key = SigningRequest {
-                        key: Some(handle(9)),
-                        updated_at: at(60),
-                        ..request(n)
-                    };
+                    let of_key = SigningRequest { key: Some(handle(9)), updated_at: at(60), ..request(n) };
                     tx.insert_signing_request(&of_key, &[])?;
                     tx.insert_certificate(&Certificate {
                         request: handle(n),

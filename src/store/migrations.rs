@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_renewals_and_certificate_objects.sql"),
     include_str!("migrations/0003_token_probes.sql"),
     include_str!("migrations/0004_access.sql"),
+    include_str!("migrations/0005_key_life.sql"),
 ];
 
 /// The version that this program knows.

@@ -25,11 +25,10 @@ pub struct Delivery {
 impl View {
     /// Whether any webhook wants to know.
     pub fn is_subscribed(&self, topic: Topic) -> Result<bool, Error> {
-        let found = self.optional(
-            "SELECT 1 FROM webhook_subscriptions WHERE topic = ?1 LIMIT 1",
-            [topic],
-            |_| Ok(()),
-        )?;
+        let found =
+            self.optional("SELECT 1 FROM webhook_subscriptions WHERE topic = ?1 LIMIT 1", [topic], |_| {
+                Ok(())
+            })?;
         Ok(found.is_some())
     }
 
@@ -124,10 +123,7 @@ impl Tx {
 
     /// Ends a delivery: it arrived, or was given up.
     pub fn delivered(&self, webhook: &str, notice: Handle) -> Result<(), Error> {
-        self.execute(
-            "DELETE FROM webhook_deliveries WHERE webhook = ?1 AND notice = ?2",
-            (webhook, notice),
-        )?;
+        self.execute("DELETE FROM webhook_deliveries WHERE webhook = ?1 AND notice = ?2", (webhook, notice))?;
         self.execute(
             "DELETE FROM webhook_notices
              WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries WHERE notice = ?1)",

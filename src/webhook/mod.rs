@@ -176,9 +176,7 @@ fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let bytes = read(path)?;
     let secret = Zeroizing::new(bytes.trim_ascii().to_vec());
     if secret.len() < SHORTEST_SECRET {
-        return Err(format!(
-            "holds less than {SHORTEST_SECRET} bytes; make one with `openssl rand -hex 32`"
-        ));
+        return Err(format!("holds less than {SHORTEST_SECRET} bytes; make one with `openssl rand -hex 32`"));
     }
     Ok(secret)
 }

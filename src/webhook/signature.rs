@@ -29,6 +29,9 @@ mod tests {
     fn a_signature_is_what_openssl_says() {
         // printf '1795253400.{"a":1}' | openssl dgst -sha256 -hmac "$(printf 'k%.0s' {1..32})"
         let signature = of(&[b'k'; 32], Timestamp::from_millis(1_795_253_400_999), "{\"a\":1}");
-        assert_eq!(signature, "t=1795253400,v1=cd6c8273f8194af44097960433c8b35295eadb8157be0277702db0b2fe1cfcb4");
+        assert_eq!(
+            signature,
+            "t=1795253400,v1=cd6c8273f8194af44097960433c8b35295eadb8157be0277702db0b2fe1cfcb4"
+        );
     }
 }

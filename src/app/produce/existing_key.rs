@@ -3,6 +3,8 @@
 
 use super::{Made, Wish, insert_request};
 use crate::app::idempotency::IdempotencyKey;
+use crate::app::key_life::must_be_usable;
+use crate::app::notices::tell_of_request;
 use crate::app::{App, Caller, Error, Kind};
 use crate::domain::id::Handle;
 use crate::domain::key::{Key, KeyState, Purpose};
@@ -49,6 +51,7 @@ impl App {
                 // Again, inside the transaction: the key may be on its way out by now.
                 let key = caller.key(tx, key.handle)?;
                 must_be_present(&key)?;
+                must_be_usable(tx, key.handle)?;
                 let actor = caller.actor();
                 tx.append_audit(&actor, now, &request.intent_event())?;
                 let (request, generated) = request.apply(Command::Generated { key: key.handle }, now)?;
@@ -56,6 +59,7 @@ impl App {
                 let (request, pending) = request.apply(Command::Signed { csr: signed }, now)?;
                 tx.append_audit(&actor, now, &pending)?;
                 insert_request(tx, &request, idempotency.as_ref())?;
+                tell_of_request(tx, &request, now)?;
                 Ok(Made { request, key })
             })
             .await
@@ -71,7 +75,8 @@ impl App {
             ));
         }
         must_be_present(&key)?;
-        Ok(key)
+        let usable: Result<(), Error> = self.0.store.read(move |view| must_be_usable(view, handle)).await;
+        usable.map(|()| key)
     }
 }
 

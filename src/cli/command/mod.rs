@@ -1,5 +1,6 @@
 //! What commands do: a file per noun.
 
+pub mod certificate;
 pub mod check_config;
 pub mod credential;
 pub mod csr;

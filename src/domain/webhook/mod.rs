@@ -89,15 +89,18 @@ impl std::str::FromStr for Target {
     fn from_str(url: &str) -> Result<Self, String> {
         let rest = url.strip_prefix("https://").ok_or("must begin with https://")?;
         if let Some(odd) = rest.chars().find(|char| !char.is_ascii_graphic()) {
-            return Err(format!("{odd:?} must be percent-encoded; a domain in another script, in its xn-- form"));
+            return Err(format!(
+                "{odd:?} must be percent-encoded; a domain in another script, in its xn-- form"
+            ));
         }
         if rest.contains('#') {
             return Err("a fragment is never sent; leave it out".to_owned());
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err("a user name or password in the URL ends in logs; the signature proves who sends"
-                .to_owned());
+            return Err(
+                "a user name or password in the URL ends in logs; the signature proves who sends".to_owned()
+            );
         }
         let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, after)) => {
@@ -163,8 +166,18 @@ mod tests {
     #[test]
     fn a_url_that_leads_astray_is_refused() {
         for url in [
-            "http://h/", "ftp://h/", "h/", "https://", "https:///x", "https://u:p@h/", "https://h:0/",
-            "https://h:70000/", "https://h/ x", "https://h/#f", "https://[::g]/", "https://bücher.example/",
+            "http://h/",
+            "ftp://h/",
+            "h/",
+            "https://",
+            "https:///x",
+            "https://u:p@h/",
+            "https://h:0/",
+            "https://h:70000/",
+            "https://h/ x",
+            "https://h/#f",
+            "https://[::g]/",
+            "https://bücher.example/",
             "https://h/\r\nX: y",
         ] {
             assert!(url.parse::<Target>().is_err(), "{url}");

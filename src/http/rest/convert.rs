@@ -5,10 +5,11 @@ pub(super) mod probe;
 
 use crate::api;
 use crate::app::certificate_objects::OnToken;
+use crate::app::key_life::LivingKey;
 use crate::app::produce::{KeyWish, Renewal, RenewalKey, Wish};
 use crate::app::reconcile::Report;
 use crate::app::tokens::TokenView;
-use crate::app::{SlotInfo, Token, TokenStatus};
+use crate::app::{Certificate, SlotInfo, Token, TokenStatus};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::clock::Timestamp;
 use crate::domain::csr::{self, ChallengePassword, CsrSpec};
@@ -126,6 +127,7 @@ pub(super) fn csr(
     token: Option<&Token>,
     certificate_sha256: Option<[u8; 32]>,
     evidence: Evidence,
+    renewals: &[Handle],
 ) -> api::Csr {
     api::Csr {
         handle: request.handle.to_string(),
@@ -142,6 +144,7 @@ pub(super) fn csr(
         has_challenge_password: request.spec.challenge_password.is_some(),
         signature: request.scheme.to_string(),
         renews: request.renews.map(|handle| handle.to_string()),
+        renewed_by: renewals.iter().map(ToString::to_string).collect(),
         key: api::KeyReference {
             handle: request.key.map(|key| key.to_string()),
             source: request.key_source.to_string(),
@@ -173,7 +176,8 @@ pub(super) fn summary(request: &SigningRequest, evidence: &Evidence) -> api::Csr
 }
 
 /// A key, with the token it is on if that is configured.
-pub(super) fn key(key: &Key, token: Option<&Token>, evidence: Evidence) -> api::Key {
+pub(super) fn key(living: &LivingKey, token: Option<&Token>, evidence: Evidence) -> api::Key {
+    let key = &living.key;
     api::Key {
         handle: key.handle.to_string(),
         state: key.state.to_string(),
@@ -187,7 +191,37 @@ pub(super) fn key(key: &Key, token: Option<&Token>, evidence: Evidence) -> api::
         jwk: jwk(key),
         spki_sha256: hex::encode(csr::spki_sha256(&key.spki)),
         attributes: attributes(&key.attributes),
+        life: life(living),
         evidence: self::evidence(evidence),
+    }
+}
+
+fn life(living: &LivingKey) -> api::KeyLife {
+    let LivingKey { facts, life, .. } = living;
+    api::KeyLife {
+        state: life.state.to_string(),
+        since: life.dates.iter().map(|(state, at)| (state.to_string(), at.to_string())).collect(),
+        retired_at: facts.retired_at.map(|at| at.to_string()),
+        destroy_after: facts.destroy_after.map(|at| at.to_string()),
+        compromise: facts.compromise.as_ref().map(|compromise| compromise.reason.clone()),
+    }
+}
+
+/// A certificate in a list.
+pub(super) fn certificate_summary(
+    request: &SigningRequest,
+    certificate: &Certificate,
+) -> api::CertificateSummary {
+    api::CertificateSummary {
+        handle: request.handle.to_string(),
+        status: request.state.to_string(),
+        subject: request.spec.subject.to_string(),
+        sans: request.spec.sans.iter().map(ToString::to_string).collect(),
+        sha256: hex::encode(certificate.sha256),
+        not_before: certificate.not_before.to_string(),
+        not_after: certificate.not_after.to_string(),
+        key: request.key.map(|key| key.to_string()),
+        token: request.token.clone(),
     }
 }
 

@@ -5,9 +5,10 @@ use axum::extract::{Path, Query, State};
 
 use super::convert;
 use super::csrs::{limit, query_of};
+use super::key_life::view;
 use super::problem::{ByHandle, EveryCall, PROBLEM};
 use crate::api;
-use crate::domain::key::Key;
+use crate::domain::invalid::Invalid;
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, needs};
@@ -30,7 +31,8 @@ pub(super) async fn list(
 ) -> Result<Json<api::KeyPage>, Failure> {
     let query = query_of(query)?;
     let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
-    let page = context.app.keys(&permit.caller, after, limit(query.limit)?).await?;
+    let life = query.life.map(|life| life.parse().map_err(|reason: String| Invalid::new("life", reason)));
+    let page = context.app.living_keys(&permit.caller, life.transpose()?, after, limit(query.limit)?).await?;
     let items = page.items.iter().map(|key| view(&context, key)).collect();
     Ok(Json(api::KeyPage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
 }
@@ -50,7 +52,7 @@ pub(super) async fn show(
     permit: Permit<needs::KeyRead>,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Key>, Failure> {
-    let key = context.app.key(&permit.caller, convert::handle("handle", &handle)?).await?;
+    let key = context.app.living_key(&permit.caller, convert::handle("handle", &handle)?).await?;
     Ok(Json(view(&context, &key)))
 }
 
@@ -74,13 +76,9 @@ pub(super) async fn destroy(
 ) -> Result<Json<api::Key>, Failure> {
     let handle = convert::handle("handle", &handle)?;
     uninterrupted(async move {
-        let key = context.app.destroy_key(&permit.caller, handle).await?;
+        context.app.destroy_key(&permit.caller, handle).await?;
+        let key = context.app.living_key(&permit.caller, handle).await?;
         Ok(Json(view(&context, &key)))
     })
     .await
-}
-
-fn view(context: &Context, key: &Key) -> api::Key {
-    let token = context.app.configured_token(&key.token);
-    convert::key(key, token.as_ref(), context.app.evidence_of_key(key))
 }

@@ -7,6 +7,7 @@ mod convert;
 mod create;
 mod credentials;
 mod csrs;
+mod key_life;
 mod keys;
 mod prefer;
 mod principals;
@@ -51,8 +52,12 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(csrs::retire))
         .routes(routes!(create::renew))
         .routes(routes!(certificates::marry, certificates::show))
+        .routes(routes!(certificates::list))
         .routes(routes!(keys::list))
         .routes(routes!(keys::show, keys::destroy))
+        .routes(routes!(key_life::retire))
+        .routes(routes!(key_life::unretire))
+        .routes(routes!(key_life::compromise))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::slots))
         .routes(routes!(tokens::reconcile))
