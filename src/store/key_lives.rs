@@ -199,6 +199,9 @@ mod tests {
     #[test]
     fn what_is_due_is_found_by_an_index() {
         let plan = TestStore::new().plan(DUE);
-        assert!(plan[0].contains("keys_to_be_destroyed (token=? AND destroy_after<?"), "{plan:?}");
+        assert!(
+            plan[0].contains("keys_to_be_destroyed (token=? AND destroy_after>? AND destroy_after<?"),
+            "{plan:?}"
+        );
     }
 }

@@ -129,8 +129,8 @@ impl std::str::FromStr for Target {
 
 /// Milliseconds from the `attempts`-th failure to the next attempt: 1 s, doubling, an hour at most.
 pub fn pause_after(attempts: u32) -> i64 {
-    let doubled = 1_000_i64.saturating_mul(1_i64.checked_shl(attempts.saturating_sub(1)).unwrap_or(i64::MAX));
-    doubled.clamp(1_000, LONGEST_PAUSE)
+    // Twelve doublings are more than an hour.
+    (1_000_i64 << attempts.saturating_sub(1).min(12)).min(LONGEST_PAUSE)
 }
 
 /// Milliseconds; see [`pause_after`].
