@@ -78,8 +78,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         rules,
         life_rules(&config),
     );
-    let webhooks = config.webhooks.iter().map(webhook_spec).collect();
-    let webhooks = Webhooks::open(webhooks, store.clone(), clock.clone()).await?;
+    let webhooks = Webhooks::open(webhook_specs(&config), store.clone(), clock.clone()).await?;
     app.watch_tokens();
 
     let (router, _) =
@@ -151,6 +150,18 @@ fn life_rules(config: &Config) -> LifeRules {
         destroy_retired_after: config.destroy_retired_after_days.map(|days| i64::from(days) * DAY),
         expiry_notice_days: config.expiry_notice_days.clone(),
     }
+}
+
+/// Reads the files of the webhooks of a configuration, as the start does.
+///
+/// # Errors
+/// Which file cannot be used.
+pub fn check_webhooks(config: &Config) -> Result<(), Error> {
+    Ok(webhook::check(&webhook_specs(config))?)
+}
+
+fn webhook_specs(config: &Config) -> Vec<WebhookSpec> {
+    config.webhooks.iter().map(webhook_spec).collect()
 }
 
 fn webhook_spec(config: &WebhookConfig) -> WebhookSpec {

@@ -52,6 +52,14 @@ pub struct WebhookSpec {
     pub allow_addresses: Vec<Network>,
 }
 
+/// Reads the files of webhooks and does nothing with them.
+///
+/// # Errors
+/// A file cannot be used.
+pub fn check(specs: &[WebhookSpec]) -> Result<(), Error> {
+    specs.iter().try_for_each(|spec| Webhook::open(spec).map(drop))
+}
+
 /// Every configured webhook, ready to be run.
 pub struct Webhooks {
     store: Store,

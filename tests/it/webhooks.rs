@@ -240,9 +240,11 @@ fn a_webhook_that_cannot_work_is_told_at_the_start() {
         }
         let text = format!("{}\n[[webhooks]]\n{}\n{more}\n", appliance.config_text(), lines.join("\n"));
         appliance.write_private("strongroom.toml", &text);
-        let output = appliance.cli(&["serve"]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && said.contains(expected), "{expected}: {said}");
+        for command in ["serve", "check-config"] {
+            let output = appliance.cli(&[command]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code() == Some(2) && said.contains(expected), "{expected}: {said}");
+        }
     }
 }
 
