@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
-use crate::domain::key::Key;
+use crate::domain::key::{Key, Purpose};
 use crate::domain::key_life::{Compromise, InUse, LifeFacts};
 
 use super::error::Error;
@@ -21,7 +21,7 @@ pub struct Deadline {
 impl View {
     /// What is known of a key's life.
     pub fn life_of_key(&self, handle: Handle) -> Result<Option<LifeFacts>, Error> {
-        let certificates = self.all(USES, [handle], |row| {
+        let mut certificates = self.all(USES, [handle], |row| {
             let from: Timestamp = row.get("not_before")?;
             let until: Timestamp = row.get("not_after")?;
             let retired_at: Option<Timestamp> = row.get("retired_at")?;
@@ -31,10 +31,15 @@ impl View {
             })
         })?;
         self.optional("SELECT * FROM keys WHERE handle = ?1", [handle], |row| {
+            let created_at = row.get("created_at")?;
+            if row.get::<_, Purpose>("purpose")? == Purpose::Sentinel {
+                // It signs challenges, without a certificate and until it is replaced.
+                certificates.push(InUse { from: created_at, until: Timestamp::from_millis(i64::MAX) });
+            }
             let compromised_at: Option<Timestamp> = row.get("compromised_at")?;
             let reason: Option<String> = row.get("compromise")?;
             Ok(LifeFacts {
-                created_at: row.get("created_at")?,
+                created_at,
                 state: row.get("state")?,
                 state_since: row.get("state_since")?,
                 retired_at: row.get("retired_at")?,
