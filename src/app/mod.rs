@@ -55,6 +55,9 @@ use watch::Health;
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
+/// One lock for each token, by its configured name.
+type Turns = BTreeMap<String, tokio::sync::Mutex<()>>;
+
 struct Parts {
     store: Store,
     hsm: Hsm,
@@ -65,7 +68,9 @@ struct Parts {
     life: LifeRules,
     unrecorded: Unrecorded,
     /// Held while a token is reconciled: by its watch, or because an operator asks for it.
-    reconciling: BTreeMap<String, tokio::sync::Mutex<()>>,
+    reconciling: Turns,
+    /// Held while an operator has a token probed: a create waits for one throw-away key at the most.
+    probing: Turns,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
@@ -86,8 +91,9 @@ impl App {
         rules: BTreeMap<String, TokenRules>,
         life: LifeRules,
     ) -> Self {
-        let reconciling =
-            hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
+        let turns =
+            || hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
+        let (reconciling, probing) = (turns(), turns());
         Self(Arc::new(Parts {
             store,
             hsm,
@@ -97,6 +103,7 @@ impl App {
             life,
             unrecorded: Unrecorded::default(),
             reconciling,
+            probing,
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),

@@ -20,7 +20,7 @@ use crate::config::Config;
 
 /// A service that runs takes a connection at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The service answers everything within 120 s, the longest wait of a create.
+/// The service answers everything but probes within 120 s, the longest wait of a create.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Talks to the service of one configuration.
@@ -42,12 +42,14 @@ pub struct Call<'a> {
     pub body: Option<(&'a str, Vec<u8>)>,
     /// More header fields.
     pub headers: Vec<(&'static str, String)>,
+    /// How long the answer may take.
+    pub patience: Duration,
 }
 
 impl<'a> Call<'a> {
     /// A call without a body.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: None, headers: Vec::new() }
+        Self { method, path: path.into(), body: None, headers: Vec::new(), patience: ANSWER_TIMEOUT }
     }
 }
 
@@ -101,10 +103,11 @@ impl Client {
     /// # Errors
     /// As for [`Client::json`].
     pub fn bytes(&self, call: Call<'_>) -> Result<(StatusCode, Bytes), Failure> {
+        let patience = call.patience;
         let answer =
-            self.runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(call)).await });
+            self.runtime.block_on(async { tokio::time::timeout(patience, self.exchange(call)).await });
         let (status, bytes) = answer.map_err(|_| {
-            let (socket, seconds) = (self.socket.display(), ANSWER_TIMEOUT.as_secs());
+            let (socket, seconds) = (self.socket.display(), patience.as_secs());
             Failure::Unavailable(format!("the service at {socket} did not answer within {seconds} s"))
         })??;
         if status.is_success() { Ok((status, bytes)) } else { Err(refusal(status, &bytes)) }

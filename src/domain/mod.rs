@@ -26,4 +26,5 @@ pub mod probe;
 pub mod san;
 pub mod signing_request;
 pub mod template;
+mod text;
 pub mod webhook;

@@ -6,6 +6,7 @@
 //! independent verifier. A scheme without an independent verifier cannot be entered: Ed448 is not
 //! here, for `aws-lc-rs` has none and no other crate's verifier is released as stable.
 
+mod family;
 mod table;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use self::table::{Entry, KEY_KINDS, SchemeEntry};
 use super::invalid::Invalid;
+pub use family::KeyFamily;
 
 /// A key kind: an entry of the table. Compared and stored by name.
 #[derive(Clone, Copy)]
@@ -45,6 +47,18 @@ pub enum KeyMaterial {
         /// Length of the public key in bytes.
         key_bytes: usize,
     },
+}
+
+/// A type of key: what its private part consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyType {
+    /// On a named curve over a prime field.
+    Ec,
+    /// On a twisted Edwards curve.
+    Edwards,
+    /// RSA.
+    Rsa,
 }
 
 /// A signature scheme: how a CSR is signed with keys of a kind.
@@ -97,6 +111,15 @@ impl KeyKind {
     /// What the token has to make.
     pub fn material(self) -> KeyMaterial {
         self.0.material
+    }
+
+    /// Of which type a key of the kind is.
+    pub fn key_type(self) -> KeyType {
+        match self.material() {
+            KeyMaterial::Rsa { .. } => KeyType::Rsa,
+            KeyMaterial::Ec { .. } => KeyType::Ec,
+            KeyMaterial::Edwards { .. } => KeyType::Edwards,
+        }
     }
 
     /// The curve's name in a JSON Web Key; an RSA key has none.
