@@ -10,6 +10,7 @@
 //! - [`store`]: the index and the journal, over SQLite.
 //! - [`app`]: the use cases, where the three meet.
 //! - [`auth`]: from a credential to a principal.
+//! - [`webhook`]: what happened is told to those whom the configuration names.
 //! - [`api`]: the native wire types, shared by server and CLI.
 //! - [`http`]: the router, errors as HTTP answers, the native API.
 //! - [`cli`]: the command line.
@@ -29,3 +30,4 @@ pub mod http;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+pub mod webhook;

@@ -19,18 +19,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::audit::{AuditKey, KeyError};
+use crate::app::key_life::LifeRules;
 use crate::app::proposals::FourEyes;
 use crate::app::templates::TemplateRules;
 use crate::app::tokens::TokenRules;
 use crate::app::{self, App, Rules, SystemClock};
 use crate::auth::{self, Authenticator};
-use crate::config::{self, Config, TlsConfig, TokenConfig};
+use crate::config::{self, Config, TlsConfig, TokenConfig, WebhookConfig};
 use crate::domain::id::InstallationId;
 use crate::hsm::{Hsm, Selector, StartOptions, TokenSpec};
 use crate::http::limits::Limits;
 use crate::http::listen::{Listeners, TlsListener};
 use crate::http::{self, Context, listen, tls};
 use crate::store::{self, Store};
+use crate::webhook::{self, WebhookSpec, Webhooks};
 use reload::Tls;
 use service_manager::ServiceManager;
 
@@ -83,8 +85,10 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let tokens = config.tokens.iter().map(|(name, token)| token_spec(name, token)).collect();
     let hsm = Hsm::start(tokens, StartOptions::new(config.tokens_dir()));
     let rules = rules(&config)?;
-    let app = App::new(store.clone(), audit_key, hsm.clone(), clock, config.default_token.clone(), rules);
+    let app =
+        App::new(store.clone(), audit_key, hsm.clone(), clock.clone(), config.default_token.clone(), rules);
     app.end_interrupted_proposals().await?;
+    let webhooks = Webhooks::open(webhook_specs(&config), store.clone(), clock.clone()).await?;
     app.watch_tokens();
 
     let (router, _) =
@@ -104,6 +108,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     background.spawn(async move { reload::run(hangups, tls, &config, &reloaded, &reloading).await });
     let attended = app.clone();
     background.spawn(async move { manager.attend(&attended, &store).await });
+    background.spawn(webhooks.run());
     background.spawn(note_uses(authenticator.clone()));
     background.spawn(record_refusals(app.clone()));
     listen::serve(Listeners { tcp, tls: tls_listener, unix }, router, stopped).await;
@@ -186,7 +191,39 @@ fn rules(config: &Config) -> Result<Rules, Error> {
             override_probe: config.four_eyes.override_probe,
             expires_after: i64::from(config.four_eyes.expires_after) * 1000,
         },
+        life: life_rules(config),
     })
+}
+
+fn life_rules(config: &Config) -> LifeRules {
+    const DAY: i64 = 24 * 3_600_000;
+    LifeRules {
+        destroy_retired_after: config.destroy_retired_after_days.map(|days| i64::from(days) * DAY),
+        expiry_notice_days: config.expiry_notice_days.clone(),
+    }
+}
+
+/// Reads the files of the webhooks of a configuration, as the start does.
+///
+/// # Errors
+/// Which file cannot be used.
+pub fn check_webhooks(config: &Config) -> Result<(), Error> {
+    Ok(webhook::check(&webhook_specs(config))?)
+}
+
+fn webhook_specs(config: &Config) -> Vec<WebhookSpec> {
+    config.webhooks.iter().map(webhook_spec).collect()
+}
+
+fn webhook_spec(config: &WebhookConfig) -> WebhookSpec {
+    WebhookSpec {
+        name: config.name.clone(),
+        target: config.target.clone(),
+        topics: config.topics.clone(),
+        secret_file: config.secret_file.clone(),
+        ca_file: config.ca_file.clone(),
+        allow_addresses: config.allow_addresses.clone(),
+    }
 }
 
 fn rules_of(token: &TokenConfig) -> TokenRules {
@@ -310,6 +347,9 @@ pub enum Error {
     /// The key of the audit log's pseudonyms.
     #[error(transparent)]
     AuditKey(#[from] KeyError),
+    /// Webhooks.
+    #[error(transparent)]
+    Webhook(#[from] webhook::Error),
     /// Credentials.
     #[error(transparent)]
     Auth(#[from] auth::Error),

@@ -7,6 +7,7 @@ mod access;
 mod approval;
 mod audit;
 mod extensions;
+mod life;
 mod probe;
 mod secret;
 
@@ -22,6 +23,7 @@ pub use extensions::{
     BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
     SubjectKeyIdentifier,
 };
+pub use life::*;
 pub use probe::{
     AcceptLeaks, Acceptance, Leak, NegativeProbe, Probe, ProbeKinds, ProbedKind, ProbedSignature, Standing,
 };
@@ -185,6 +187,9 @@ pub struct Csr {
     /// Handle of the signing request that it renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<String>,
+    /// Handles of its renewals, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renewed_by: Vec<String>,
     /// The issuing template that it was judged by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateUse>,
@@ -300,6 +305,10 @@ pub struct ListCsrs {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListKeys {
+    /// Only keys in this state of their life, such as `active`. A page may then have fewer items than asked
+    /// for, and still be followed by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<String>,
     /// From a previous page's `next_cursor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
@@ -350,6 +359,8 @@ pub struct Key {
     /// Attributes of the private key as read back when it was made; absent: the token did not say.
     #[schema(example = json!({"CKA_SENSITIVE": true, "CKA_EXTRACTABLE": false}))]
     pub attributes: BTreeMap<String, bool>,
+    /// Where it is in its life.
+    pub life: KeyLife,
     /// What the statement that it cannot leave rests on.
     pub evidence: Evidence,
 }

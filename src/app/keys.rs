@@ -13,7 +13,7 @@ use crate::domain::audit::{Actor, Event};
 use crate::domain::id::Handle;
 use crate::domain::key::{Evidence, Key, KeyState, Purpose};
 use crate::domain::signing_request::{Command, KeySource, SigningRequest};
-use crate::store::{Page, Tx};
+use crate::store::Tx;
 
 /// What becomes of the key of a request that is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,20 +65,6 @@ impl App {
             Some(key) => Ok(self.evidence_of_key(&key)),
             None => Ok(self.evidence_on(&request.token)),
         }
-    }
-
-    /// A page of the keys that the caller sees, newest first.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub async fn keys(
-        &self,
-        caller: &Caller,
-        after: Option<Handle>,
-        limit: usize,
-    ) -> Result<Page<Key>, Error> {
-        let (tenant, with_tenantless) = (caller.tenant, caller.sees_tenantless());
-        self.0.store.read(move |view| Ok(view.page_of_keys(tenant, with_tenantless, after, limit)?)).await
     }
 
     /// Destroys a key on its token. A missing key is written off: there is nothing to destroy. So is
@@ -139,13 +125,13 @@ impl App {
         }
     }
 
-    /// Takes an issued request out of use, so that its key may be destroyed. Its certificate leaves the
-    /// token, now or when the token can.
+    /// Takes an issued request out of use, and with it its key unless a live request uses that. Its
+    /// certificate leaves the token, now or when the token can.
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is not issued.
     pub async fn retire(&self, caller: &Caller, handle: Handle) -> Result<SigningRequest, Error> {
-        let (actor, now) = (caller.actor(), self.now());
+        let (app, actor, now) = (self.clone(), caller.actor(), self.now());
         let token = self.signing_request(caller, handle).await?.token;
         let write = self.rules(&token).write_certificates;
         let retired: Result<_, Error> = self
@@ -153,13 +139,18 @@ impl App {
             .store
             .write(move |tx| {
                 let request = transition(tx, &actor, handle, [Command::Retire], now)?;
-                let changes = match request.key {
-                    Some(key) => intend_certificate(tx, key, write)?,
-                    None => false,
-                };
+                tx.retire_certificate(handle)?;
+                let Some(key) = request.key else { return Ok((request, false)) };
+                let changes = intend_certificate(tx, key, write)?;
+                if let Some(key) = tx.key(key)?
+                    && tx.live_requests_of_key(key.handle)?.is_empty()
+                {
+                    app.retire_in(tx, &actor, &key, now)?;
+                }
                 Ok((request, changes))
             })
             .await;
+        super::failpoint::reached("retire-after");
         let (request, changes) = retired?;
         if let Some(key) = request.key.filter(|_| changes) {
             self.settle_certificate_soon(key, &token).await;
@@ -187,7 +178,7 @@ impl App {
             .0
             .store
             .write(move |tx| {
-                tx.set_key_state(handle, KeyState::Destroyed)?;
+                tx.set_key_state(handle, KeyState::Destroyed, now)?;
                 tx.forget_certificate_intent(handle)?;
                 tx.append_audit(&Actor::System, now, &key_event("key.destroyed", handle, detail))?;
                 Ok(())
@@ -204,7 +195,7 @@ pub(super) fn key_event(action: &'static str, key: Handle, detail: serde_json::V
     Event { action, subject: key.to_string(), detail }
 }
 
-fn refuse_if_needed(tx: &Tx, key: &Key, token: &TokenHealth) -> Result<(), Error> {
+pub(super) fn refuse_if_needed(tx: &Tx, key: &Key, token: &TokenHealth) -> Result<(), Error> {
     let users = tx.live_requests_of_key(key.handle)?;
     if let Some(user) = users.first() {
         let message = format!(
@@ -241,7 +232,7 @@ pub(super) fn decide_destruction(
         }
     }
     let detail = json!({ "was": key.state, "token": key.token, "id": key.id.to_string() });
-    tx.set_key_state(key.handle, KeyState::Destroying)?;
+    tx.set_key_state(key.handle, KeyState::Destroying, now)?;
     tx.append_audit(actor, now, &key_event("key.destroying", key.handle, detail))?;
     key.state = KeyState::Destroying;
     Ok(key)

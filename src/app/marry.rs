@@ -5,10 +5,12 @@ use sha2::{Digest, Sha256};
 use super::certificate_objects::intend_certificate;
 use super::transition::transition;
 use super::{App, Caller, Error, Kind};
+use crate::domain::access::TenantId;
 use crate::domain::certificate::{self, MarriedChain, MarryError};
+use crate::domain::clock::Moment;
 use crate::domain::id::Handle;
 use crate::domain::signing_request::{Command, Conflict, SigningRequest};
-use crate::store::Certificate;
+use crate::store::{Certificate, CertificateFilter, Page};
 
 /// When a certificate that is married has to be valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,21 @@ pub enum Validity {
     Now,
     /// At any: whoever sends it knows what he does.
     Any,
+}
+
+/// Which certificates are wanted on a list.
+#[derive(Clone, Debug)]
+pub struct WantedCertificates {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of retired requests only, of issued ones only, or of both.
+    pub retired: Option<bool>,
+    /// That end before this.
+    pub expires_before: Option<Moment>,
+    /// That end at this or later.
+    pub expires_after: Option<Moment>,
+    /// Of requests with a name that begins so.
+    pub name_prefix: Option<String>,
 }
 
 impl App {
@@ -75,6 +92,27 @@ impl App {
             self.settle_certificate_soon(key.handle, &key.token).await;
         }
         Ok((request, certificate))
+    }
+
+    /// A page of certificates with their requests; those that end first come first.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn certificates(
+        &self,
+        wanted: WantedCertificates,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Page<(SigningRequest, Certificate)>, Error> {
+        let now = self.now();
+        let filter = CertificateFilter {
+            tenant: wanted.tenant,
+            retired: wanted.retired,
+            expires_before: wanted.expires_before.map(|moment| moment.at(now)),
+            expires_after: wanted.expires_after.map(|moment| moment.at(now)),
+            name_prefix: wanted.name_prefix,
+        };
+        self.0.store.read(move |view| Ok(view.page_of_certificates(&filter, after, limit)?)).await
     }
 
     /// The certificate married to a request.

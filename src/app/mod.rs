@@ -6,7 +6,8 @@
 //! - [`templates`]: which issuing template judges a wish; `four_eyes`: who may decide for whom
 //! - [`idempotency`]: a create that is sent twice makes one key
 //! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
-//! - [`keys`]: what becomes of keys
+//! - [`keys`]: what becomes of keys; [`key_life`]: retired, compromised, destroyed in their time
+//! - `notices`: what others are told by webhook
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
 //! - [`probe`]: whether a token may be used at all
 //! - [`proposals`]: operations under four eyes; `wipe`: those on a whole token
@@ -22,8 +23,10 @@ mod error;
 pub mod failpoint;
 mod four_eyes;
 pub mod idempotency;
+pub mod key_life;
 pub mod keys;
 pub mod marry;
+mod notices;
 pub mod probe;
 pub mod produce;
 pub mod proposals;
@@ -53,6 +56,7 @@ pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus
 pub use crate::store::{Answer, Approval, AuditFilter, Certificate, Order, Page, RequestFilter};
 use audit::{AuditKey, Refusals};
 use idempotency::InFlight;
+use key_life::{LifeRules, Unrecorded};
 use produce::Drivers;
 use proposals::FourEyes;
 use templates::{InForce, TemplateRules};
@@ -75,6 +79,8 @@ struct Parts {
     /// Token used when a request names none.
     default_token: Option<String>,
     rules: BTreeMap<String, TokenRules>,
+    life: LifeRules,
+    unrecorded: Unrecorded,
     /// Held while a token is reconciled: by its watch, or because an operator asks for it.
     reconciling: Turns,
     /// Held while an operator has a token probed: a create waits for one throw-away key at the most.
@@ -102,6 +108,8 @@ pub struct Rules {
     pub template_rules: TemplateRules,
     /// What needs another pair of eyes.
     pub four_eyes: FourEyes,
+    /// What becomes of keys and certificates in their time.
+    pub life: LifeRules,
 }
 
 impl App {
@@ -129,6 +137,8 @@ impl App {
             templates: InForce::new(rules.templates),
             template_rules: rules.template_rules,
             four_eyes: rules.four_eyes,
+            life: rules.life,
+            unrecorded: Unrecorded::default(),
             reconciling,
             probing,
             drivers: Drivers::default(),

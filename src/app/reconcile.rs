@@ -9,6 +9,7 @@
 //! | open attempt, nobody comes back for the request | its objects destroyed, the request fails |
 //! | open attempt of a request that ended | its objects destroyed |
 //! | objects of a closed attempt that left no key | destroyed: they were never released |
+//! | retired key whose time has come | destroyed |
 //! | key whose destruction was decided | destroyed |
 //! | key row, no object | `missing`, reported, never deleted |
 //! | object with our installation's id, no row | `recovered` (an older database was restored) |
@@ -114,6 +115,7 @@ impl App {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
+        self.doom_due_keys(token.name()).await?;
         // Keys before objects: a key made in between then has its object. Attempts after objects:
         // an attempt is recorded before its object is made, so no object of ours is without one.
         let known = self.keys_on(token).await?;
@@ -401,7 +403,7 @@ impl App {
                 if tx.key(handle)?.is_none_or(|key| key.state != was) {
                     return Ok(false);
                 }
-                tx.set_key_state(handle, next)?;
+                tx.set_key_state(handle, next, now)?;
                 tx.append_audit(&Actor::System, now, &event)?;
                 Ok(true)
             })

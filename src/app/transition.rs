@@ -1,6 +1,7 @@
 //! Changes of state of a signing request, each with its audit record.
 
 use super::Error;
+use super::notices::tell_of_request;
 use crate::domain::audit::Actor;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
@@ -26,5 +27,6 @@ pub(super) fn transition(
         tx.append_audit(actor, now, &event)?;
     }
     tx.update_signing_request(&request)?;
+    tell_of_request(tx, &request, now)?;
     Ok(request)
 }

@@ -152,10 +152,13 @@ pub(super) async fn wait_until_admitted(health: &Health, token: &Token) -> Resul
 }
 
 impl App {
-    /// Starts the watch over every token, and over what waits for somebody; ends with the runtime.
+    /// Starts the watch over every token, over the ends of certificates, and over what waits for
+    /// somebody; ends with the runtime.
     pub fn watch_tokens(&self) {
         let app = self.clone();
         tokio::spawn(async move { app.watch_the_waiting().await });
+        let app = self.clone();
+        tokio::spawn(async move { app.watch_certificates().await });
         for token in self.0.hsm.tokens() {
             let (app, token) = (self.clone(), token.clone());
             tokio::spawn(async move { app.watch_token(token).await });
@@ -237,7 +240,7 @@ impl App {
                     if !self.0.health.of(token.name()).signed() {
                         tracing::info!(token = token.name(), "the sentinel signed: the token works");
                     }
-                    self.note_sentinel(&token, None);
+                    self.note_sentinel(&token, None).await;
                     let worker = worker_of(&token);
                     if reconciled.is_none_or(|(at, by)| by != worker || at.elapsed() >= RECONCILE_EVERY) {
                         reconciled = self.reconcile_noting(&token).await.then(|| (Instant::now(), worker));
@@ -264,7 +267,7 @@ impl App {
                     }
                     // What the token refuses it will refuse again; keys made in vain wear an HSM.
                     let passes = error.kind() == Kind::Unavailable || error.code() == KEY_MISSING;
-                    self.note_sentinel(&token, Some(error));
+                    self.note_sentinel(&token, Some(error)).await;
                     if passes { SENTINEL_RETRY } else { SENTINEL_REFUSED }
                 }
             };
@@ -277,12 +280,17 @@ impl App {
         }
     }
 
-    fn note_sentinel(&self, token: &Token, failure: Option<Error>) {
-        let now = self.now();
+    async fn note_sentinel(&self, token: &Token, failure: Option<Error>) {
+        let (now, works) = (self.now(), failure.is_none());
+        let before = self.0.health.of(token.name());
         self.0.health.update(token.name(), |health| {
             health.checked_at = Some(now);
             health.failure = failure;
         });
+        let worked = before.checked_at.map(|_| before.failure.is_none());
+        if worked != Some(works) {
+            self.tell_of_token(token.name(), works).await;
+        }
     }
 
     async fn reconcile_noting(&self, token: &Token) -> bool {

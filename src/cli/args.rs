@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod certificate;
 mod extensions;
 mod template;
 
@@ -11,6 +12,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenant};
 pub use audit::{Audit, ShowAudit, VerifyAudit};
+pub use certificate::Certificate;
 pub use extensions::Extensions;
 pub use template::{Template, TryTemplate};
 
@@ -68,6 +70,9 @@ pub enum Command {
     /// Decide on operations that somebody else proposed.
     #[command(subcommand)]
     Proposal(Proposal),
+    /// Find certificates, such as those that end soon.
+    #[command(subcommand)]
+    Certificate(Certificate),
     /// Say who may do what.
     #[command(subcommand)]
     Principal(Principal),
@@ -295,7 +300,7 @@ pub enum Csr {
         /// Its handle.
         handle: String,
     },
-    /// Take an issued signing request out of use, so that its key may be destroyed.
+    /// Take an issued signing request out of use, and with it its key, unless a live one uses that.
     Retire {
         /// Its handle.
         handle: String,
@@ -405,6 +410,10 @@ pub enum Proposal {
 pub enum Key {
     /// List keys, newest first.
     List {
+        /// Only those in this state of their life: pre-active, active, suspended, deactivated, compromised or
+        /// destroyed. A page may then be short and not the last.
+        #[arg(long)]
+        life: Option<String>,
         /// How many.
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -417,7 +426,27 @@ pub enum Key {
         /// Its handle.
         handle: String,
     },
-    /// Destroy a key on its token. Asks first; refused while a live signing request uses it.
+    /// Retire a key that no live signing request uses: it signs nothing more and, where the configuration
+    /// says so, is destroyed later.
+    Retire {
+        /// Its handle.
+        handle: String,
+    },
+    /// Take a key's retirement back, as long as it is not destroyed.
+    Unretire {
+        /// Its handle.
+        handle: String,
+    },
+    /// Say that somebody else may have a key: it signs nothing more, for ever. Lists the signing requests
+    /// whose certificates are to be revoked.
+    Compromise {
+        /// Its handle.
+        handle: String,
+        /// What happened, for the audit.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Destroy a key on its token at once. Asks first; refused while a live signing request uses it.
     Destroy {
         /// Its handle.
         handle: String,

@@ -6,6 +6,7 @@
 
 mod spec;
 pub mod templates;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ pub use spec::{ConfigSpec, FourEyesSpec, defaults};
 
 use crate::hsm::profile::Profile;
 use templates::TemplateSources;
+pub use webhooks::WebhookConfig;
 
 /// The configuration as the program uses it.
 #[derive(Clone, Debug)]
@@ -38,6 +40,12 @@ pub struct Config {
     pub tokens: BTreeMap<String, TokenConfig>,
     /// The token used when a request names none: the only one, or the one configured.
     pub default_token: Option<String>,
+    /// A retired key is destroyed after so many days; `None`: never by itself.
+    pub destroy_retired_after_days: Option<u32>,
+    /// Days before its end at which webhooks are told of a certificate, ascending.
+    pub expiry_notice_days: Vec<u32>,
+    /// Whom to tell of what.
+    pub webhooks: Vec<WebhookConfig>,
     /// Where issuing templates come from; [`Config::load_templates`] reads them.
     pub templates: TemplateSources,
 }
@@ -171,8 +179,24 @@ impl Config {
                 return Err(format!("`limits.{name}`: must be at least 1"));
             }
         }
+        if spec.keys.destroy_retired_after_days == Some(0) {
+            return Err(
+                "`keys.destroy_retired_after_days`: must be at least 1; leave it out and no retired \
+                        key is destroyed by itself"
+                    .to_owned(),
+            );
+        }
+        let mut expiry_notice_days = spec.certificates.expiry_notice_days;
+        if expiry_notice_days.contains(&0) {
+            return Err("`certificates.expiry_notice_days`: each must be at least 1".to_owned());
+        }
+        expiry_notice_days.sort_unstable();
+        expiry_notice_days.dedup();
         let tls = TlsConfig::from_spec(spec.tls, base)?;
         Ok(Self {
+            destroy_retired_after_days: spec.keys.destroy_retired_after_days,
+            expiry_notice_days,
+            webhooks: WebhookConfig::all(spec.webhooks, base)?,
             data_dir: base.join(spec.data_dir),
             listen: spec.http.listen,
             tls,
@@ -353,6 +377,7 @@ mod tests {
             format!("# client_certificates = \"{:?}\"", defaults::CLIENT_CERTIFICATES).to_lowercase(),
             format!("# ready_made = {ready_made:?}"),
             format!("# require_template = {}", smallest.templates.require_template),
+            format!("# expiry_notice_days = {:?}", defaults::EXPIRY_NOTICE_DAYS),
             format!("# api_key_file = {}", defaults::API_KEY_FILE),
             format!("# expires_after = {}", defaults::PROPOSAL_EXPIRES_AFTER),
             format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),

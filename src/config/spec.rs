@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::domain::algorithm::KeyKind;
 
+use super::webhooks::WebhookSpec;
+
 /// Every default, with its reason.
 pub mod defaults {
     /// Loopback: plain HTTP leaves the machine only through something that adds TLS.
@@ -22,6 +24,8 @@ pub mod defaults {
     pub const PROPOSAL_EXPIRES_AFTER: u32 = 24 * 60 * 60;
     /// More than a machine of a few cores can answer: holds back a loop gone wild, nobody else.
     pub const REQUESTS_PER_SECOND: u32 = 10_000;
+    /// Time to plan, to ask, to hurry, and a last call.
+    pub const EXPIRY_NOTICE_DAYS: &[u32] = &[30, 14, 7, 1];
     /// A person mistypes a few; 256 random bits are not guessed at any rate, but the log stays readable.
     pub const FAILED_LOGINS_PER_MINUTE: u32 = 30;
 }
@@ -55,6 +59,15 @@ pub struct ConfigSpec {
     /// How often.
     #[serde(default)]
     pub limits: LimitsSpec,
+    /// The life of keys.
+    #[serde(default)]
+    pub keys: KeysSpec,
+    /// The ends of certificates.
+    #[serde(default)]
+    pub certificates: CertificatesSpec,
+    /// Whom to tell of what.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookSpec>,
     /// Tokens by name.
     #[serde(default)]
     pub tokens: BTreeMap<String, TokenSpec>,
@@ -154,6 +167,23 @@ pub struct LimitsSpec {
     pub failed_logins_per_minute: u32,
 }
 
+/// `[keys]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct KeysSpec {
+    /// A retired key is destroyed after so many days; never by itself when absent.
+    pub destroy_retired_after_days: Option<u32>,
+}
+
+/// `[certificates]`
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct CertificatesSpec {
+    /// Days before its end at which webhooks are told of a certificate.
+    #[serde(default = "default_expiry_notice_days")]
+    pub expiry_notice_days: Vec<u32>,
+}
+
 /// `[tokens.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -251,6 +281,16 @@ impl Default for LimitsSpec {
             failed_logins_per_minute: default_failed_logins_per_minute(),
         }
     }
+}
+
+impl Default for CertificatesSpec {
+    fn default() -> Self {
+        Self { expiry_notice_days: default_expiry_notice_days() }
+    }
+}
+
+fn default_expiry_notice_days() -> Vec<u32> {
+    defaults::EXPIRY_NOTICE_DAYS.to_vec()
 }
 
 fn default_api_key_file() -> bool {

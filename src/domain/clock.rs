@@ -57,6 +57,46 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// A point in time, or a distance from the present one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A point.
+    At(Timestamp),
+    /// Milliseconds from now; negative: ago.
+    FromNow(i64),
+}
+
+impl Moment {
+    /// The point that it is at a time.
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::FromNow(millis) => now.plus_millis(millis),
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    /// RFC 3339, or a whole number of days (`d`) or hours (`h`) such as `+30d`, `12h` or `-1d`. A plus may
+    /// be missing, or be a space, which is what an unescaped plus becomes in a query.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is no time; write it as 2027-01-31T12:00:00Z, or from now as +30d or 12h");
+        if let Ok(at) = text.parse() {
+            return Ok(Self::At(at));
+        }
+        let distance = text.strip_prefix(' ').unwrap_or(text);
+        let (number, unit) = match distance.strip_suffix('d') {
+            Some(number) => (number, 24 * 3_600_000),
+            None => (distance.strip_suffix('h').ok_or_else(wrong)?, 3_600_000),
+        };
+        let number: i32 = number.parse().map_err(|_| wrong())?;
+        Ok(Self::FromNow(i64::from(number) * unit))
+    }
+}
+
 /// Where the time comes from; tests pass one that stands still.
 pub trait Clock: Send + Sync {
     /// The present time.
@@ -72,5 +112,26 @@ mod tests {
         let at = Timestamp::from_millis(1_795_253_400_123);
         assert_eq!(at.to_string(), "2026-11-21T09:30:00.123Z");
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+    }
+
+    #[test]
+    fn a_moment_is_a_time_or_a_distance() {
+        let now = Timestamp::from_millis(1_000);
+        let day = 24 * 3_600_000;
+        for (text, millis) in [
+            ("1970-01-01T00:00:05Z", 5_000),
+            ("1970-01-01T01:00:05+01:00", 5_000),
+            ("+30d", 1_000 + 30 * day),
+            (" 30d", 1_000 + 30 * day),
+            ("30d", 1_000 + 30 * day),
+            ("-1d", 1_000 - day),
+            ("0h", 1_000),
+            ("12h", 1_000 + day / 2),
+        ] {
+            assert_eq!(text.parse::<Moment>().unwrap().at(now).as_millis(), millis, "{text}");
+        }
+        for wrong in ["", "30", "d", "+d", "1.5d", "30m", "soon", "  1d", "99999999999d", "2027-01-31"] {
+            assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
+        }
     }
 }

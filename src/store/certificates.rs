@@ -56,9 +56,10 @@ impl Tx {
     /// # Errors
     /// `Conflict` when it has one already.
     pub fn insert_certificate(&self, certificate: &Certificate) -> Result<(), Error> {
-        self.execute(
-            "INSERT INTO certificates (request, leaf, sha256, not_before, not_after, married_at)
-             VALUES (:request, :leaf, :sha256, :not_before, :not_after, :married_at)",
+        self.change_row(
+            "INSERT INTO certificates (request, tenant, leaf, sha256, not_before, not_after, married_at)
+             SELECT handle, tenant, :leaf, :sha256, :not_before, :not_after, :married_at
+             FROM signing_requests WHERE handle = :request",
             named_params! {
                 ":request": certificate.request,
                 ":leaf": certificate.leaf,
@@ -67,6 +68,7 @@ impl Tx {
                 ":not_after": certificate.not_after,
                 ":married_at": certificate.married_at,
             },
+            "signing request",
         )?;
         for (position, der) in certificate.chain.iter().enumerate() {
             self.execute(

@@ -13,6 +13,7 @@ use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{EvidenceLevel, KeyState, Purpose};
 use crate::domain::proposal;
 use crate::domain::signing_request::{KeySource, State};
+use crate::domain::webhook::Topic;
 
 use super::attempts::Outcome;
 
@@ -56,6 +57,7 @@ macro_rules! column_by_name {
 }
 
 column_by_name!(
+    Topic,
     CredentialKind,
     EvidenceLevel,
     KeyKind,

@@ -4,6 +4,7 @@ use rusqlite::{Row, named_params};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::access::TenantId;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{Evidence, Key, KeyState, Purpose};
 
@@ -97,9 +98,9 @@ impl Tx {
         let spki_sha256: [u8; 32] = Sha256::digest(&key.spki).into();
         self.execute(
             "INSERT INTO keys (handle, id, tenant, token, kind, purpose, state, spki, spki_sha256, attributes,
-                               evidence, evidence_warning, created_at)
+                               evidence, evidence_warning, created_at, state_since)
              VALUES (:handle, :id, :tenant, :token, :kind, :purpose, :state, :spki, :spki_sha256, :attributes,
-                     :evidence, :evidence_warning, :created_at)",
+                     :evidence, :evidence_warning, :created_at, :created_at)",
             named_params! {
                 ":handle": key.handle,
                 ":id": key.id,
@@ -120,12 +121,16 @@ impl Tx {
     }
 
     /// Moves a key that is there to a state.
-    pub fn set_key_state(&self, handle: Handle, state: KeyState) -> Result<(), Error> {
-        self.change_row("UPDATE keys SET state = ?2 WHERE handle = ?1", (handle, state), "key")
+    pub fn set_key_state(&self, handle: Handle, state: KeyState, now: Timestamp) -> Result<(), Error> {
+        self.change_row(
+            "UPDATE keys SET state = ?2, state_since = ?3 WHERE handle = ?1",
+            (handle, state, now),
+            "key",
+        )
     }
 }
 
-fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
+pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     let Json(attributes) = row.get("attributes")?;
     Ok(Key {
         handle: row.get("handle")?,
@@ -187,13 +192,14 @@ mod tests {
         store
             .write(|tx| {
                 tx.insert_key(&key(1))?;
-                tx.set_key_state(handle(1), KeyState::Missing)
+                tx.set_key_state(handle(1), KeyState::Missing, at(2))
             })
             .await
             .unwrap();
         let state = store.read(|view| view.key(handle(1))).await.unwrap().unwrap().state;
         assert_eq!(state, KeyState::Missing);
-        let error = store.write(|tx| tx.set_key_state(handle(2), KeyState::Missing)).await.unwrap_err();
+        let error =
+            store.write(|tx| tx.set_key_state(handle(2), KeyState::Missing, at(2))).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Bug);
     }
 

@@ -49,7 +49,7 @@ impl View {
         limit: usize,
     ) -> Result<Page<SigningRequest>, Error> {
         let after = after.unwrap_or(order.before_first());
-        let names = self.name_search(filter)?;
+        let names = self.name_search(filter.tenant, filter.name_prefix.as_deref())?;
         let mut states: Vec<_> = filter.states.iter().copied().map(Some).collect();
         if states.is_empty() {
             states.push(None);
@@ -72,16 +72,14 @@ impl View {
         Ok(Page { items: items.collect::<Result<_, _>>()?, next: page.next })
     }
 
-    fn name_search(&self, filter: &RequestFilter) -> Result<NameSearch, Error> {
-        let Some(prefix) = filter.name_prefix.as_deref().filter(|prefix| !prefix.is_empty()) else {
+    /// How names with a prefix are looked for.
+    pub(super) fn name_search(&self, tenant: TenantId, prefix: Option<&str>) -> Result<NameSearch, Error> {
+        let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) else {
             return Ok(NameSearch::None);
         };
         let range = NameRange::of(prefix);
-        let matches = self.all(
-            COUNT_NAMES,
-            (filter.tenant, &range.from, &range.until, saturated(FEW_NAMES + 1)),
-            |_| Ok(()),
-        )?;
+        let matches =
+            self.all(COUNT_NAMES, (tenant, &range.from, &range.until, saturated(FEW_NAMES + 1)), |_| Ok(()))?;
         Ok(if matches.len() <= FEW_NAMES { NameSearch::Few(range) } else { NameSearch::Many(range) })
     }
 
@@ -124,16 +122,16 @@ const COUNT_NAMES: &str =
     "SELECT 1 FROM signing_request_names WHERE tenant = ?1 AND name >= ?2 AND name < ?3 LIMIT ?4";
 
 /// How a prefix is looked for.
-enum NameSearch {
+pub(super) enum NameSearch {
     None,
     Few(NameRange),
     Many(NameRange),
 }
 
 /// The names from `from` up to but without `until`, as lower-case UTF-8.
-struct NameRange {
-    from: Vec<u8>,
-    until: Vec<u8>,
+pub(super) struct NameRange {
+    pub from: Vec<u8>,
+    pub until: Vec<u8>,
 }
 
 impl NameRange {

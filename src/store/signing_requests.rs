@@ -30,6 +30,11 @@ impl View {
         self.all(OF_KEY, [key], |row| Ok((row.get("handle")?, row.get("state")?)))
     }
 
+    /// The renewals of a signing request, oldest first.
+    pub fn renewals_of(&self, request: Handle) -> Result<Vec<Handle>, Error> {
+        self.all(RENEWALS, [request], |row| row.get("handle"))
+    }
+
     /// The signing requests that still need the key, so that it must not be destroyed; oldest first.
     pub fn live_requests_of_key(&self, key: Handle) -> Result<Vec<Handle>, Error> {
         let all = self.requests_of_key(key)?;
@@ -41,6 +46,7 @@ impl View {
 // the tenant: all of them are named.
 const UNFINISHED: &str = "SELECT * FROM signing_requests
      WHERE tenant IN (SELECT id FROM tenants) AND state = ?1 AND token = ?2";
+const RENEWALS: &str = "SELECT handle FROM signing_requests WHERE renews = ?1 ORDER BY handle";
 const OF_KEY: &str = "SELECT handle, state FROM signing_requests WHERE key = ?1 ORDER BY handle";
 
 impl Tx {

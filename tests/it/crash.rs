@@ -2,6 +2,7 @@
 //! the token is left unaccounted for.
 
 mod certificates;
+mod key_life;
 mod random;
 
 use std::thread;

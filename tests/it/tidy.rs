@@ -22,6 +22,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("hsm", &["domain"]),
     ("store", &["domain"]),
     ("auth", &["domain", "store"]),
+    ("webhook", &["domain", "store"]),
     ("app", &["domain", "hsm", "store", "telemetry"]),
     // The vocabulary of the wire is strings and numbers; only identifiers are shared.
     ("api", &["domain::id"]),

@@ -5,6 +5,7 @@ use super::order::{Order, OrderedKey};
 use super::{Made, Produced, Start, existing_key::must_be_present, insert_request, must_have_room};
 use crate::app::four_eyes::{as_decider, reason, refused, requester_lost_rights, still_may};
 use crate::app::idempotency::IdempotencyKey;
+use crate::app::notices::tell_of_request;
 use crate::app::transition::transition;
 use crate::app::{App, Caller, Error, failpoint};
 use crate::domain::access::Permission;
@@ -145,6 +146,7 @@ impl App {
                 }
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tx.insert_approval(&approval)?;
+                tell_of_request(tx, &request, request.created_at)?;
                 tx.append_audit(&actor, request.created_at, &request.intent_event())?;
                 Ok(request)
             })

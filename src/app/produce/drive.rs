@@ -4,6 +4,7 @@
 use super::Made;
 use super::drivers::{Driver, Outcome};
 use super::sign::WRONG_SIGNATURE;
+use crate::app::key_life::must_be_usable;
 use crate::app::keys::decide_destruction;
 use crate::app::transition::transition;
 use crate::app::watch::wait_until_admitted;
@@ -267,14 +268,20 @@ impl App {
     /// The second half, for a request whose key was recorded before.
     async fn finish_with_key(&self, request: SigningRequest, key: Key) -> Outcome {
         let token = self.token(&request.token)?;
-        let (handle, now) = (request.handle, self.now());
-        let error = match self.signed_csr(&token, &key, &request.spec, request.scheme).await {
+        let (handle, key_handle, now) = (request.handle, key.handle, self.now());
+        let usable: Result<(), Error> = self.0.store.read(move |view| must_be_usable(view, key_handle)).await;
+        let signed = match usable {
+            Ok(()) => self.signed_csr(&token, &key, &request.spec, request.scheme).await,
+            Err(error) => Err(error),
+        };
+        let error = match signed {
             Ok(csr) => {
                 let command = Command::Signed { csr };
                 return self
                     .0
                     .store
                     .write(move |tx| {
+                        must_be_usable(tx, key_handle)?;
                         let request = transition(tx, &Actor::System, handle, [command], now)?;
                         Ok(Made { request, key })
                     })
@@ -290,7 +297,7 @@ impl App {
                     .0
                     .store
                     .write(move |tx| {
-                        tx.set_key_state(key.handle, KeyState::Quarantined)?;
+                        tx.set_key_state(key.handle, KeyState::Quarantined, now)?;
                         transition(tx, &Actor::System, handle, [Command::Quarantine { reason }], now)
                     })
                     .await;

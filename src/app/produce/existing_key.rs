@@ -4,6 +4,8 @@
 use super::order::Order;
 use super::{Made, insert_request};
 use crate::app::idempotency::IdempotencyKey;
+use crate::app::key_life::must_be_usable;
+use crate::app::notices::tell_of_request;
 use crate::app::{App, Caller, Error, Kind};
 use crate::domain::algorithm::Scheme;
 use crate::domain::csr::CsrSpec;
@@ -29,6 +31,7 @@ impl App {
                 // Again, inside the transaction: the key may be on its way out by now.
                 let key = caller.key(tx, key.handle)?;
                 must_be_present(&key)?;
+                must_be_usable(tx, key.handle)?;
                 let actor = caller.actor();
                 tx.append_audit(&actor, now, &intended)?;
                 let (request, generated) = request.apply(Command::Generated { key: key.handle }, now)?;
@@ -36,6 +39,7 @@ impl App {
                 let (request, pending) = request.apply(Command::Signed { csr: signed }, now)?;
                 tx.append_audit(&actor, now, &pending)?;
                 insert_request(tx, &request, idempotency.as_ref())?;
+                tell_of_request(tx, &request, now)?;
                 Ok(Made { request, key })
             })
             .await
@@ -58,7 +62,8 @@ impl App {
             ));
         }
         must_be_present(&key)?;
-        Ok(key)
+        let usable: Result<(), Error> = self.0.store.read(move |view| must_be_usable(view, handle)).await;
+        usable.map(|()| key)
     }
 }
 

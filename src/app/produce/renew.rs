@@ -47,6 +47,15 @@ impl App {
         let wish = wish(earlier, renewal)?;
         self.produce(caller, wish, idempotency, wait).await
     }
+
+    /// The renewals of a signing request, oldest first.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn renewals_of(&self, request: &SigningRequest) -> Result<Vec<Handle>, Error> {
+        let handle = request.handle;
+        self.0.store.read(move |view| Ok(view.renewals_of(handle)?)).await
+    }
 }
 
 fn wish(earlier: SigningRequest, renewal: Renewal) -> Result<Wish, Error> {

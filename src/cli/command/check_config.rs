@@ -15,6 +15,7 @@ pub fn run(path: &Path, report: &Report) -> Result<(), Failure> {
     if let Some(tls) = &config.tls {
         check_tls(tls)?;
     }
+    serve::check_webhooks(&config).map_err(Failure::broken)?;
     let templates = config.load_templates().map_err(Failure::broken)?;
     let templates: Vec<&str> = templates.iter().map(|template| template.name.as_str()).collect();
     let tokens: Vec<_> = config
@@ -29,6 +30,7 @@ pub fn run(path: &Path, report: &Report) -> Result<(), Failure> {
         "tls": config.tls.as_ref().map(|tls| tls.listen),
         "tokens": config.tokens.keys().collect::<Vec<_>>(),
         "templates": templates,
+        "webhooks": config.webhooks.iter().map(|webhook| &webhook.name).collect::<Vec<_>>(),
     });
     report.print(&result, |_| {
         let facts = facts([

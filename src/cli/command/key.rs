@@ -15,8 +15,23 @@ use crate::cli::report::{Failure, Report, facts, say, table};
 pub fn run(target: &Target, key: Key, report: &Report) -> Result<(), Failure> {
     let client = Client::new(target)?;
     match key {
-        Key::List { limit, cursor } => list(&client, limit, cursor, report),
+        Key::List { life, limit, cursor } => {
+            let query = [("life", life), ("limit", Some(limit.to_string())), ("cursor", cursor)];
+            list(&client, &query, report)
+        }
         Key::Show { handle } => report.print(&show(&client, &handle)?, text),
+        Key::Retire { handle } => {
+            let key: api::Key = change(&client, &handle, "retire")?;
+            report.print(&key, |key| {
+                let end = key.life.destroy_after.as_ref().map(|at| format!("; it is destroyed after {at}"));
+                format!("retired {}{}\n", key.handle, end.unwrap_or_default())
+            })
+        }
+        Key::Unretire { handle } => {
+            let key: api::Key = change(&client, &handle, "unretire")?;
+            report.print(&key, |key| format!("{} is no longer retired\n", key.handle))
+        }
+        Key::Compromise { handle, reason } => compromise(&client, &handle, reason, report),
         Key::Destroy { handle, yes } => destroy(&client, &handle, yes, report),
         Key::Reconcile { token } => reconcile(&client, &target.config, token, report),
     }
@@ -89,15 +104,40 @@ fn reconcile(client: &Client, config: &Path, token: Option<String>, report: &Rep
     })
 }
 
-fn list(client: &Client, limit: usize, cursor: Option<String>, report: &Report) -> Result<(), Failure> {
-    let query = query_of(&[("limit", Some(limit.to_string())), ("cursor", cursor)]);
+fn change(client: &Client, handle: &str, verb: &str) -> Result<api::Key, Failure> {
+    let call = Call::new(Method::POST, format!("{}/{verb}", path_of(handle)));
+    client.json(call).map(|(_, key)| key)
+}
+
+fn compromise(client: &Client, handle: &str, reason: String, report: &Report) -> Result<(), Failure> {
+    let mut call = Call::new(Method::POST, format!("{}/compromise", path_of(handle)));
+    let body = serde_json::to_vec(&api::CompromiseKey { reason }).map_err(Failure::broken)?;
+    call.body = Some(("application/json", body));
+    let (_, compromised): (_, api::CompromisedKey) = client.json(call)?;
+    report.print(&compromised, |compromised| {
+        let uses = compromised.csrs.iter().map(|csr| [csr.handle.clone(), csr.status.clone()]);
+        let uses = table(["REVOKE THE CERTIFICATE OF", "STATUS"], uses);
+        format!("{} is compromised and signs nothing more\n{uses}", compromised.key.handle)
+    })
+}
+
+fn list(client: &Client, query: &[(&str, Option<String>)], report: &Report) -> Result<(), Failure> {
+    let query = query_of(query);
     let (_, page): (_, api::KeyPage) = client.json(Call::new(Method::GET, format!("/keys{query}")))?;
     report.print(&page, |page| {
         table(
-            ["HANDLE", "STATE", "PURPOSE", "KIND", "TOKEN", "CREATED"],
+            ["HANDLE", "STATE", "LIFE", "PURPOSE", "KIND", "TOKEN", "CREATED"],
             page.items.iter().map(|key| {
-                [&key.handle, &key.state, &key.purpose, &key.kind, &key.token, &key.created_at]
-                    .map(String::clone)
+                [
+                    &key.handle,
+                    &key.state,
+                    &key.life.state,
+                    &key.purpose,
+                    &key.kind,
+                    &key.token,
+                    &key.created_at,
+                ]
+                .map(String::clone)
             }),
         )
     })?;
@@ -108,10 +148,16 @@ fn list(client: &Client, limit: usize, cursor: Option<String>, report: &Report) 
 }
 
 fn text(key: &api::Key) -> String {
+    let dates: Vec<_> = key.life.since.iter().map(|(state, at)| format!("{state} since {at}")).collect();
     let attributes: Vec<_> = key.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let facts = facts([
         ("handle", Some(key.handle.clone())),
         ("state", Some(key.state.clone())),
+        ("life", Some(key.life.state.clone())),
+        ("dates", Some(dates.join(", "))),
+        ("retired", key.life.retired_at.clone()),
+        ("destroyed after", key.life.destroy_after.clone()),
+        ("compromised", key.life.compromise.clone()),
         ("purpose", Some(key.purpose.clone())),
         ("kind", Some(key.kind.clone())),
         ("uri", key.uri.clone()),

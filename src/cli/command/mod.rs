@@ -1,6 +1,7 @@
 //! What commands do: a file per noun.
 
 pub mod audit;
+pub mod certificate;
 pub mod check_config;
 pub mod credential;
 pub mod csr;

@@ -8,13 +8,14 @@ use axum::response::{IntoResponse, Response};
 
 use super::accept::{self, Form, Offer, VARY};
 use super::convert;
-use super::csrs::query_of;
+use super::csrs::{limit, query_of};
 use super::problem::{ByHandle, EveryCall, PROBLEM, WithBody};
 use crate::api;
-use crate::app::marry::Validity;
+use crate::app::marry::{Validity, WantedCertificates};
 use crate::app::{Caller, Certificate};
 use crate::domain::certificate::pem;
 use crate::domain::id::Handle;
+use crate::domain::invalid::Invalid;
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, PermittedBody, needs};
@@ -64,6 +65,45 @@ pub(super) async fn marry(
         Ok(Json(view(&context, caller, handle, &certificate).await?))
     })
     .await
+}
+
+/// List certificates, those that end first first.
+#[utoipa::path(
+    get, path = "/certificates", tag = "certificates", operation_id = "listCertificates",
+    params(api::ListCertificates),
+    responses(
+        (status = 200, description = "A page", body = api::CertificatePage),
+        (status = 400, description = "A parameter breaks a rule", body = api::Problem, content_type = PROBLEM),
+        EveryCall,
+    )
+)]
+pub(super) async fn list(
+    State(context): State<Context>,
+    permit: Permit<needs::CertificateRead>,
+    query: Result<Query<api::ListCertificates>, QueryRejection>,
+) -> Result<Json<api::CertificatePage>, Failure> {
+    let query = query_of(query)?;
+    let moment = |field: &'static str, text: Option<String>| {
+        text.map(|text| text.parse().map_err(|reason: String| Invalid::new(field, reason))).transpose()
+    };
+    let wanted = WantedCertificates {
+        tenant: permit.caller.tenant,
+        retired: match query.status.as_deref() {
+            None => None,
+            Some("issued") => Some(false),
+            Some("retired") => Some(true),
+            Some(_) => return Err(Invalid::new("status", "must be `issued` or `retired`").into()),
+        },
+        expires_before: moment("expires_before", query.expires_before)?,
+        expires_after: moment("expires_after", query.expires_after)?,
+        name_prefix: query.name,
+    };
+    let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
+    let page = context.app.certificates(wanted, after, limit(query.limit)?).await?;
+    let items = page.items.iter();
+    let items = items.map(|(request, certificate)| convert::certificate_summary(request, certificate));
+    let items = items.collect();
+    Ok(Json(api::CertificatePage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
 }
 
 /// The certificate of a signing request.

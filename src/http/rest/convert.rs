@@ -6,10 +6,11 @@ pub(super) mod probe;
 
 use crate::api;
 use crate::app::certificate_objects::OnToken;
+use crate::app::key_life::LivingKey;
 use crate::app::produce::{KeyWish, Renewal, RenewalKey, Wish};
 use crate::app::reconcile::Report;
 use crate::app::tokens::TokenView;
-use crate::app::{Approval, SlotInfo, Token, TokenStatus};
+use crate::app::{Approval, Certificate, SlotInfo, Token, TokenStatus};
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::clock::Timestamp;
 use crate::domain::csr::{self, ChallengePassword, CsrSpec};
@@ -127,6 +128,7 @@ pub(super) fn csr(
     certificate_sha256: Option<[u8; 32]>,
     approval: Option<&Approval>,
     evidence: Evidence,
+    renewals: &[Handle],
 ) -> api::Csr {
     api::Csr {
         handle: request.handle.to_string(),
@@ -143,6 +145,7 @@ pub(super) fn csr(
         has_challenge_password: request.spec.challenge_password.is_some(),
         signature: request.scheme.to_string(),
         renews: request.renews.map(|handle| handle.to_string()),
+        renewed_by: renewals.iter().map(ToString::to_string).collect(),
         template: request.template.as_ref().map(|template| api::TemplateUse {
             name: template.name.clone(),
             sha256: template.sha256.clone(),
@@ -180,7 +183,8 @@ pub(super) fn summary(request: &SigningRequest, evidence: &Evidence) -> api::Csr
 }
 
 /// A key, with the token it is on if that is configured.
-pub(super) fn key(key: &Key, token: Option<&Token>, evidence: Evidence) -> api::Key {
+pub(super) fn key(living: &LivingKey, token: Option<&Token>, evidence: Evidence) -> api::Key {
+    let key = &living.key;
     api::Key {
         handle: key.handle.to_string(),
         state: key.state.to_string(),
@@ -194,7 +198,37 @@ pub(super) fn key(key: &Key, token: Option<&Token>, evidence: Evidence) -> api::
         jwk: jwk(key),
         spki_sha256: hex::encode(csr::spki_sha256(&key.spki)),
         attributes: attributes(&key.attributes),
+        life: life(living),
         evidence: self::evidence(evidence),
+    }
+}
+
+fn life(living: &LivingKey) -> api::KeyLife {
+    let LivingKey { facts, life, .. } = living;
+    api::KeyLife {
+        state: life.state.to_string(),
+        since: life.dates.iter().map(|(state, at)| (state.to_string(), at.to_string())).collect(),
+        retired_at: facts.retired_at.map(|at| at.to_string()),
+        destroy_after: facts.destroy_after.map(|at| at.to_string()),
+        compromise: facts.compromise.as_ref().map(|compromise| compromise.reason.clone()),
+    }
+}
+
+/// A certificate in a list.
+pub(super) fn certificate_summary(
+    request: &SigningRequest,
+    certificate: &Certificate,
+) -> api::CertificateSummary {
+    api::CertificateSummary {
+        handle: request.handle.to_string(),
+        status: request.state.to_string(),
+        subject: request.spec.subject.to_string(),
+        sans: request.spec.sans.iter().map(ToString::to_string).collect(),
+        sha256: hex::encode(certificate.sha256),
+        not_before: certificate.not_before.to_string(),
+        not_after: certificate.not_after.to_string(),
+        key: request.key.map(|key| key.to_string()),
+        token: request.token.clone(),
     }
 }
 

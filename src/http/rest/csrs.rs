@@ -136,7 +136,7 @@ pub(super) async fn cancel(
     .await
 }
 
-/// Take an issued signing request out of use, so that its key may be destroyed.
+/// Take an issued signing request out of use, and with it its key, unless a live one uses that.
 #[utoipa::path(
     post, path = "/csrs/{handle}/retire", tag = "csrs", operation_id = "retireCsr",
     params(("handle" = String, Path, description = "The signing request")),
@@ -208,5 +208,6 @@ pub(super) async fn view_with(
         Some(_) => context.app.approval_of(request.handle).await?,
         None => None,
     };
-    Ok(convert::csr(request, key, token.as_ref(), certificate, approval.as_ref(), evidence))
+    let renewals = context.app.renewals_of(request).await?;
+    Ok(convert::csr(request, key, token.as_ref(), certificate, approval.as_ref(), evidence, &renewals))
 }

@@ -6,11 +6,12 @@ use axum::response::Response;
 
 use super::convert;
 use super::csrs::{limit, query_of};
+use super::key_life::view;
 use super::problem::{ByHandle, EveryCall, PROBLEM};
 use super::proposals::undertaken;
 use crate::api;
 use crate::app::proposals::Operation;
-use crate::domain::key::Key;
+use crate::domain::invalid::Invalid;
 use crate::http::Context;
 use crate::http::error::Failure;
 use crate::http::permit::{Permit, needs};
@@ -33,7 +34,8 @@ pub(super) async fn list(
 ) -> Result<Json<api::KeyPage>, Failure> {
     let query = query_of(query)?;
     let after = query.cursor.map(|cursor| convert::handle("cursor", &cursor)).transpose()?;
-    let page = context.app.keys(&permit.caller, after, limit(query.limit)?).await?;
+    let life = query.life.map(|life| life.parse().map_err(|reason: String| Invalid::new("life", reason)));
+    let page = context.app.living_keys(&permit.caller, life.transpose()?, after, limit(query.limit)?).await?;
     let items = page.items.iter().map(|key| view(&context, key)).collect();
     Ok(Json(api::KeyPage { items, next_cursor: page.next.map(|handle| handle.to_string()) }))
 }
@@ -53,7 +55,7 @@ pub(super) async fn show(
     permit: Permit<needs::KeyRead>,
     Path(handle): Path<String>,
 ) -> Result<Json<api::Key>, Failure> {
-    let key = context.app.key(&permit.caller, convert::handle("handle", &handle)?).await?;
+    let key = context.app.living_key(&permit.caller, convert::handle("handle", &handle)?).await?;
     Ok(Json(view(&context, &key)))
 }
 
@@ -79,9 +81,4 @@ pub(super) async fn destroy(
     let key = convert::handle("handle", &handle)?;
     uninterrupted(async move { undertaken(&context, &permit.caller, Operation::DestroyKey { key }).await })
         .await
-}
-
-pub(super) fn view(context: &Context, key: &Key) -> api::Key {
-    let token = context.app.configured_token(&key.token);
-    convert::key(key, token.as_ref(), context.app.evidence_of_key(key))
 }

@@ -9,6 +9,7 @@ mod convert;
 mod create;
 mod credentials;
 mod csrs;
+mod key_life;
 mod keys;
 mod prefer;
 mod principals;
@@ -59,8 +60,12 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(templates::list))
         .routes(routes!(templates::show))
         .routes(routes!(certificates::marry, certificates::show))
+        .routes(routes!(certificates::list))
         .routes(routes!(keys::list))
         .routes(routes!(keys::show, keys::destroy))
+        .routes(routes!(key_life::retire))
+        .routes(routes!(key_life::unretire))
+        .routes(routes!(key_life::compromise))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::slots))
         .routes(routes!(tokens::reconcile))

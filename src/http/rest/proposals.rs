@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::problem::{ByHandle, EveryCall, PROBLEM, WithBody};
-use super::{convert, keys};
+use super::{convert, key_life};
 use crate::api;
 use crate::app::Caller;
 use crate::app::proposals::{Done, Effect, Operation};
@@ -102,7 +102,10 @@ pub(super) async fn undertaken(
     operation: Operation,
 ) -> Result<Response, Failure> {
     Ok(match context.app.undertake(caller, operation).await? {
-        Done::Now(Effect::KeyDestroyed(key)) => Json(keys::view(context, &key)).into_response(),
+        Done::Now(Effect::KeyDestroyed(key)) => {
+            let key = context.app.living_key(caller, key.handle).await?;
+            Json(key_life::view(context, &key)).into_response()
+        }
         Done::Now(Effect::Wiped(keys)) => Json(api::Wiped { keys }).into_response(),
         Done::Now(Effect::PinTriedAgain) => StatusCode::NO_CONTENT.into_response(),
         Done::Now(Effect::ProbeOverridden(acceptance)) => {
