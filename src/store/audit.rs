@@ -61,7 +61,8 @@ impl Tx {
     }
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+/// A record as its row has it.
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record {
         seq: seq(row)?,
         at: row.get("at")?,

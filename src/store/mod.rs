@@ -8,10 +8,11 @@
 //! - `connection`, `migrations`: opening the file and bringing it to the known schema
 //! - `jobs`, `writer`, `reader`: the threads that own the connections
 //! - `view`: what a closure sees; `columns`, `page`: how values and pages are read
+//! - `copy`: backups; `counts`: what monitoring counts
 //! - a module per group of tables
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use crate::domain::id::InstallationId;
 
@@ -21,6 +22,8 @@ mod certificate_objects;
 mod certificates;
 mod columns;
 mod connection;
+mod copy;
+mod counts;
 mod credentials;
 mod error;
 mod idempotency;
@@ -46,6 +49,8 @@ mod writer;
 pub use attempts::{Attempt, Closed, Outcome};
 pub use certificate_objects::{CertificateBrief, CertificateIntent};
 pub use certificates::Certificate;
+pub use copy::{Examined, Snapshot, digest, examine};
+pub use counts::{Counts, QueueLengths};
 pub use credentials::Credential;
 pub use error::{Error, Kind, Unique};
 pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};
@@ -68,6 +73,9 @@ const READERS: usize = 3;
 pub struct Store(Arc<Open>);
 
 struct Open {
+    path: PathBuf,
+    /// Held while a copy is made.
+    copying: Mutex<()>,
     installation: InstallationId,
     instance_key: [u8; 32],
     // Dropped in this order: the last connection to close is one that can clear the log away.
@@ -93,6 +101,8 @@ impl Store {
             .map(|_| connection::open_reader(path).map(View::new))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self(Arc::new(Open {
+            path: path.to_owned(),
+            copying: Mutex::default(),
             installation: meta.installation,
             instance_key: meta.instance_key,
             readers: Queue::start("index-reader", readers, reader::serve)?,
@@ -108,6 +118,11 @@ impl Store {
     /// The HMAC key for idempotency bodies.
     pub fn instance_key(&self) -> &[u8; 32] {
         &self.0.instance_key
+    }
+
+    /// How many closures wait for the threads of the index.
+    pub fn queue_lengths(&self) -> QueueLengths {
+        QueueLengths { writer: self.0.writer.waiting(), readers: self.0.readers.waiting() }
     }
 
     /// Runs `work` in a transaction. When this answers `Ok`, its changes are on the disk; when it
