@@ -7,11 +7,13 @@
 //! - [`keys`]: what becomes of keys
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
 //! - [`probe`]: whether a token may be used at all
+//! - `backup`: the index, copied while it is in use; [`measure`]: what monitoring is told
 //! - [`watch`]: the sentinel key, readiness, and when to reconcile
 //!
 //! It knows nothing of HTTP or the command line.
 
 pub mod access;
+mod backup;
 mod caller;
 pub mod certificate_objects;
 mod error;
@@ -19,6 +21,7 @@ pub mod failpoint;
 pub mod idempotency;
 pub mod keys;
 pub mod marry;
+pub mod measure;
 pub mod probe;
 pub mod produce;
 pub mod reconcile;
@@ -41,7 +44,7 @@ use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
-pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter};
+pub use crate::store::{Answer, Certificate, Order, Page, RequestFilter, Snapshot};
 use idempotency::InFlight;
 use produce::Drivers;
 use tokens::TokenRules;
@@ -63,6 +66,7 @@ struct Parts {
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
+    counted: measure::Counted,
     /// Counts the changes of who may do what.
     access_version: AtomicU64,
     /// Changes when the watch over the tokens should look again at once.
@@ -91,6 +95,7 @@ impl App {
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),
+            counted: measure::Counted::default(),
             access_version: AtomicU64::new(0),
             attention: tokio::sync::watch::Sender::new(()),
         }))

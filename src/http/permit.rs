@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::error::Failure;
 use super::peer::Peer;
+use super::request_id::KnownPrincipal;
 use super::{BODY_LIMIT, Context};
 use crate::app::Caller;
 use crate::auth::{Identity, Presented};
@@ -64,6 +65,8 @@ pub mod needs {
         TokenOperate = Some(Permission::TokenOperate),
         AccessRead = Some(Permission::AccessRead),
         AccessManage = Some(Permission::AccessManage),
+        SystemRead = Some(Permission::SystemRead),
+        SystemOperate = Some(Permission::SystemOperate),
     }
 }
 
@@ -123,6 +126,9 @@ async fn authorised(
     let peer = parts.extensions.get::<Peer>();
     let version = context.app.access_version();
     let identity = identified(parts, context, peer, version).await?;
+    if let Some(known) = parts.extensions.get::<KnownPrincipal>() {
+        known.tell(identity.principal);
+    }
     context.limits.request(identity.principal).map_err(|wait| {
         Failure::too_many("limit.requests", "this principal sends too many requests; slow down", wait)
     })?;

@@ -158,9 +158,16 @@ fn open(path: &Path, examined: Examined) -> io::Result<Snapshot> {
 /// # Errors
 /// It cannot be read.
 pub fn digest(from: &mut impl Read) -> io::Result<(u64, [u8; 32])> {
-    let mut sha256 = Sha256::new();
-    let length = io::copy(from, &mut sha256)?;
-    Ok((length, sha256.finalize().into()))
+    let (mut sha256, mut length, mut piece) = (Sha256::new(), 0, vec![0; 64 * 1024]);
+    loop {
+        match from.read(&mut piece)? {
+            0 => return Ok((length, sha256.finalize().into())),
+            read => {
+                sha256.update(&piece[..read]);
+                length += read as u64;
+            }
+        }
+    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -20,13 +20,13 @@ pub struct QueueLengths {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Keys by state; states without any are left out.
-    pub keys: Vec<(KeyState, u64)>,
+    pub keys: Vec<(KeyState, i64)>,
     /// Signing requests by state; states without any are left out.
-    pub requests: Vec<(State, u64)>,
+    pub requests: Vec<(State, i64)>,
     /// Pending signing requests made at or after each of the times that were asked for.
-    pub pending_since: Vec<u64>,
+    pub pending_since: Vec<i64>,
     /// Number and time of the newest audit record.
-    pub newest_record: Option<(u64, Timestamp)>,
+    pub newest_record: Option<(i64, Timestamp)>,
 }
 
 impl View {
@@ -58,6 +58,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::signing_request::SigningRequest;
     use crate::store::testing::{TestStore, at, request};
 
     #[tokio::test]
@@ -67,10 +68,7 @@ mod tests {
             .write(|tx| {
                 (1..=5).try_for_each(|n| {
                     let state = if n == 5 { State::Failed } else { State::Pending };
-                    tx.insert_signing_request(&crate::domain::signing_request::SigningRequest {
-                        state,
-                        ..request(n)
-                    })
+                    tx.insert_signing_request(&SigningRequest { state, ..request(n) }, &[])
                 })
             })
             .await

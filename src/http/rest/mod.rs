@@ -12,6 +12,7 @@ mod prefer;
 mod principals;
 mod probes;
 mod problem;
+mod system;
 mod tokens;
 
 // The command line shows a probe of its own as the service would.
@@ -27,7 +28,7 @@ use utoipa_axum::routes;
 
 use super::error::Failure;
 use super::permit::{Permit, needs};
-use super::{Context, ops};
+use super::{Context, metrics, ops};
 use crate::api;
 
 #[derive(utoipa::OpenApi)]
@@ -65,6 +66,7 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(principals::bootstrap))
         .routes(routes!(credentials::create, credentials::list))
         .routes(routes!(credentials::revoke))
+        .routes(routes!(system::back_up))
         .split_for_parts();
     let mut document = Document::openapi().nest(api::PREFIX, routes);
     if let Some(components) = &mut document.components {
@@ -83,7 +85,8 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .merge(ops::router(context.clone()));
     let router = Router::new()
         .nest(api::PREFIX, native)
-        .merge(ops::router(context))
+        .merge(ops::router(context.clone()))
+        .merge(metrics::router(context))
         .fallback(async || Failure::no_such_route())
         .method_not_allowed_fallback(async || Failure::method_not_allowed())
         .layer(axum::middleware::from_fn(problem::layer));
