@@ -2,6 +2,7 @@
 
 mod access;
 mod extensions;
+mod target;
 mod template;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenant};
 pub use extensions::Extensions;
+pub use target::Target;
 pub use template::{Template, TryTemplate};
 
 /// A certificate-signing-request appliance whose keys never leave the PKCS#11 token.
@@ -27,21 +29,6 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Which service is called, and as whom.
-#[derive(Debug, ClapArgs)]
-pub struct Target {
-    /// The configuration file.
-    #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "/etc/strongroom/strongroom.toml")]
-    pub config: PathBuf,
-    /// File with the API key to show to the service; the one beside its database when absent, and
-    /// where there is none, this user's uid.
-    #[arg(long, global = true, value_name = "FILE", env = "STRONGROOM_API_KEY_FILE")]
-    pub api_key_file: Option<PathBuf>,
-    /// The tenant to work for; the usual one when absent.
-    #[arg(long, global = true, env = "STRONGROOM_TENANT")]
-    pub tenant: Option<String>,
 }
 
 /// The commands.
