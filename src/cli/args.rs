@@ -2,6 +2,7 @@
 
 mod access;
 mod extensions;
+mod maintain;
 mod target;
 mod template;
 
@@ -11,6 +12,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenant};
 pub use extensions::Extensions;
+pub use maintain::{Backup, BackupCommand, Completions, Man, Restore};
 pub use target::Target;
 pub use template::{Template, TryTemplate};
 
@@ -65,6 +67,18 @@ pub enum Command {
     /// Check issuing templates and see what a request would get.
     #[command(subcommand)]
     Template(Template),
+    /// Copy the index while the service runs, and check copies.
+    Backup(Backup),
+    /// Put a backup of the index in place. Stop the service first.
+    Restore(Restore),
+    /// Look at everything that the appliance stands on, and say what to do. Works without a service, too.
+    #[command(after_help = "Exit codes: 0 all is well; 1 warnings; 2 errors. No PIN is tried.\n\n\
+                            Examples:\n  strongroom doctor\n  strongroom doctor --json")]
+    Doctor,
+    /// Print the completions for a shell.
+    Completions(Completions),
+    /// Write manual pages.
+    Man(Man),
     /// The process that loads a PKCS#11 module. Started by the service.
     #[command(hide = true)]
     Worker,

@@ -25,6 +25,8 @@ use endpoint::Endpoint;
 /// The service answers everything within 120 s, the longest wait of a create.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 
+/// Whether the service is well is known at once.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two pieces of a long answer.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -153,6 +155,17 @@ impl Client {
                 }
             }
         })
+    }
+
+    /// A GET whose answer is looked at whatever its status.
+    ///
+    /// # Errors
+    /// The service cannot be reached or does not answer in time.
+    pub fn look(&self, path: &str) -> Result<(StatusCode, Bytes), Failure> {
+        let call = Call::new(Method::GET, path);
+        let answer =
+            self.runtime.block_on(async { tokio::time::timeout(LOOK_TIMEOUT, self.exchange(call)).await });
+        answer.map_err(|_| self.too_slow(LOOK_TIMEOUT))?
     }
 
     async fn exchange(&self, call: Call<'_>) -> Result<(StatusCode, Bytes), Failure> {

@@ -31,6 +31,11 @@ pub fn run() -> ExitCode {
         Command::ApiKey(key) => command::credential::run_api_key(&args.target, key, &report),
         Command::Credential(credential) => command::credential::run(&args.target, credential, &report),
         Command::Tenant(tenant) => command::tenant::run(&args.target, tenant, &report),
+        Command::Backup(backup) => command::backup::run(&args.target, backup, &report),
+        Command::Restore(restore) => command::restore::run(&args.target.config, &restore, &report),
+        Command::Doctor => command::doctor::run(&args.target, &report),
+        Command::Completions(asked) => command::shell::completions(&asked, &report),
+        Command::Man(asked) => command::shell::man(&asked, &report),
         Command::Template(template) => command::template::run(template, &report),
     };
     match outcome {

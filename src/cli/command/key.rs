@@ -1,11 +1,11 @@
 //! `strongroom key`
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
 
 use hyper::Method;
 
 use super::csr::query_of;
+use super::slot::{configured, token_of_service};
 use crate::api;
 use crate::cli::args::{Key, Target};
 use crate::cli::client::{Call, Client, escape};
@@ -17,7 +17,7 @@ pub fn run(target: &Target, key: Key, report: &Report) -> Result<(), Failure> {
         Key::List { limit, cursor } => list(&client, limit, cursor, report),
         Key::Show { handle } => report.print(&show(&client, &handle)?, text),
         Key::Destroy { handle, yes } => destroy(&client, &handle, yes, report),
-        Key::Reconcile { token } => reconcile(&client, &target.config, token, report),
+        Key::Reconcile { token } => reconcile(&client, target, token, report),
     }
 }
 
@@ -56,11 +56,11 @@ fn confirm(question: &str) -> Result<(), Failure> {
     }
 }
 
-fn reconcile(client: &Client, config: &Path, token: Option<String>, report: &Report) -> Result<(), Failure> {
-    let config = super::config(config)?;
-    let Some(token) = token.or_else(|| config.default_token.clone()) else {
-        let known = config.tokens.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        return Err(Failure::Refused(format!("say which with --token; there are {known}")));
+fn reconcile(client: &Client, target: &Target, token: Option<String>, report: &Report) -> Result<(), Failure> {
+    let token = if target.server.is_some() {
+        token_of_service(target, token)?
+    } else {
+        configured(&super::config(&target.config)?, token.as_deref())?.0.to_owned()
     };
     let call = Call::new(Method::POST, format!("/tokens/{}/reconcile", escape(&token)));
     let (_, inventory): (_, api::Inventory) = client.json(call)?;

@@ -1,12 +1,16 @@
 //! What commands do: a file per noun.
 
+pub mod backup;
 pub mod check_config;
 pub mod credential;
 pub mod csr;
+pub mod doctor;
 pub mod inspect;
 pub mod key;
 pub mod principal;
+pub mod restore;
 pub mod serve;
+pub mod shell;
 pub mod slot;
 pub mod template;
 pub mod tenant;

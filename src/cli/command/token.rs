@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::slot::{configured, failure, options, spec};
+use super::slot::{configured, failure, options, spec, token_of_service};
 use crate::api;
 use crate::cli::args::{Target, Token};
 use crate::cli::client::{Call, Client, escape};
@@ -67,6 +67,10 @@ fn accept(
 
 /// By a worker of our own, or by the service while that holds the token's lock.
 fn probe(target: &Target, token: Option<&str>, kinds: &[String]) -> Result<api::Probe, Failure> {
+    if target.server.is_some() {
+        let token = token_of_service(target, token.map(str::to_owned))?;
+        return ask_service(target, &token, kinds);
+    }
     let config = super::config(&target.config)?;
     let (name, token) = configured(&config, token)?;
     let spec = spec(&config, name, token)?;
