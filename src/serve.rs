@@ -71,8 +71,12 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let app = App::new(store.clone(), hsm.clone(), clock, config.default_token.clone(), rules);
     app.watch_tokens();
 
-    let (router, _) =
-        http::router(Context { app: app.clone(), authenticator: authenticator.clone(), limits, metrics: Arc::default() });
+    let (router, _) = http::router(Context {
+        app: app.clone(),
+        authenticator: authenticator.clone(),
+        limits,
+        metrics: Arc::default(),
+    });
     let tls_address = tls_address.map(tracing::field::display);
     tracing::info!(%address, tls = tls_address, socket = %config.socket().display(), "serving");
     if !address.ip().is_loopback() {

@@ -37,8 +37,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service until SIGTERM or Ctrl-C.
+    #[command(after_help = "Example:\n  strongroom serve --config strongroom.toml")]
     Serve,
     /// Check the configuration file, and the profiles and issuing templates that it names.
+    #[command(after_help = "Example:\n  strongroom check-config --config strongroom.toml")]
     CheckConfig,
     /// Look at the slots of a module and make tokens.
     #[command(subcommand)]
@@ -88,6 +90,7 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum Slot {
     /// List the slots that a token's module shows.
+    #[command(after_help = "Examples:\n  strongroom slot list\n  strongroom slot list --token main --json")]
     List {
         /// The token in the configuration; needed when there are several.
         #[arg(long)]
@@ -154,14 +157,19 @@ pub struct Pins {
 #[derive(Debug, Subcommand)]
 pub enum Token {
     /// List the configured tokens: whether they are ready, and whether they leak.
+    #[command(after_help = "Example:\n  strongroom token list")]
     List,
     /// Show a token.
+    #[command(after_help = "Example:\n  strongroom token show main")]
     Show {
         /// Its name in the configuration.
         name: String,
     },
     /// Try what a token can do: make a throw-away key of each kind, sign, try to get it out, destroy it.
-    #[command(after_help = "Exit code 2 when a key comes out. Without a running service it works by itself.")]
+    #[command(
+        after_help = "Exit code 2 when a key comes out. Without a running service it works by itself.\n\n\
+                            Examples:\n  strongroom token probe\n  strongroom token probe --token main --kinds ec-p256,rsa-2048"
+    )]
     Probe {
         /// The token in the configuration; needed when there are several.
         #[arg(long)]
@@ -171,6 +179,9 @@ pub enum Token {
         kinds: Vec<String>,
     },
     /// Let a token in although it lets keys out, or take that back. Every answer then says so.
+    #[command(
+        after_help = "Examples:\n  strongroom token accept lab --reason 'a test bench without real names'\n  strongroom token accept lab --withdraw"
+    )]
     Accept {
         /// Its name in the configuration.
         name: String,
@@ -210,6 +221,9 @@ pub enum Csr {
     )]
     New(Box<NewCsr>),
     /// List signing requests, newest first.
+    #[command(
+        after_help = "Examples:\n  strongroom csr list\n  strongroom csr list --status pending --name www.example.com"
+    )]
     List {
         /// Only these statuses, separated by commas.
         #[arg(long)]
@@ -228,6 +242,9 @@ pub enum Csr {
         cursor: Option<String>,
     },
     /// Show a signing request.
+    #[command(
+        after_help = "Examples:\n  strongroom csr show 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11\n  strongroom csr show 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --pem > www.csr"
+    )]
     Show {
         /// Its handle.
         handle: String,
@@ -236,6 +253,9 @@ pub enum Csr {
         pem: bool,
     },
     /// Renew a signing request: another CSR that asks for the same, for the same key or a new one.
+    #[command(
+        after_help = "Examples:\n  strongroom csr renew 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11\n  strongroom csr renew 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --new-key"
+    )]
     Renew {
         /// The handle of the earlier request: pending, issued or retired.
         handle: String,
@@ -247,16 +267,19 @@ pub enum Csr {
         asking: Asking,
     },
     /// Call a signing request off; says what becomes of its key.
+    #[command(after_help = "Example:\n  strongroom csr cancel 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Cancel {
         /// Its handle.
         handle: String,
     },
     /// Take an issued signing request out of use, so that its key may be destroyed.
+    #[command(after_help = "Example:\n  strongroom csr retire 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Retire {
         /// Its handle.
         handle: String,
     },
     /// Marry a certificate (PEM, DER or PKCS #7, its chain in any order) to a pending request.
+    #[command(after_help = "Example:\n  strongroom csr marry 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 www.pem")]
     Marry {
         /// The request's handle.
         handle: String,
@@ -267,7 +290,10 @@ pub enum Csr {
         allow_expired: bool,
     },
     /// Explain any CSR, also of others: what it says, and what looks wrong. Needs no service.
-    #[command(after_help = "Exits with 0 when the file is a CSR, whatever is found; with 1 when it is none.")]
+    #[command(
+        after_help = "Exits with 0 when the file is a CSR, whatever is found; with 1 when it is none.\n\n\
+                            Examples:\n  strongroom csr inspect www.csr\n  strongroom csr inspect - --strict --json < www.csr"
+    )]
     Inspect {
         /// The CSR, as PEM or DER; `-` for standard input.
         file: PathBuf,
@@ -331,6 +357,7 @@ pub struct Asking {
 #[derive(Debug, Subcommand)]
 pub enum Key {
     /// List keys, newest first.
+    #[command(after_help = "Examples:\n  strongroom key list\n  strongroom key list --limit 10 --json")]
     List {
         /// How many.
         #[arg(long, default_value_t = 50)]
@@ -340,11 +367,15 @@ pub enum Key {
         cursor: Option<String>,
     },
     /// Show a key with its attributes and evidence.
+    #[command(after_help = "Example:\n  strongroom key show 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Show {
         /// Its handle.
         handle: String,
     },
     /// Destroy a key on its token. Asks first; refused while a live signing request uses it.
+    #[command(
+        after_help = "Examples:\n  strongroom key destroy 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11\n  strongroom key destroy 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --yes"
+    )]
     Destroy {
         /// Its handle.
         handle: String,
@@ -353,6 +384,7 @@ pub enum Key {
         yes: bool,
     },
     /// Compare the journal with a token now, and put in order what an interruption left.
+    #[command(after_help = "Examples:\n  strongroom key reconcile\n  strongroom key reconcile --token main")]
     Reconcile {
         /// The token; the default one when absent.
         #[arg(long)]
@@ -367,5 +399,34 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         super::Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_takes_json() {
+        let mut root = super::Args::command();
+        root.build();
+        let mut missing = Vec::new();
+        look(&root, &mut missing);
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    /// Each command that does something by itself, from the root down.
+    fn look(command: &clap::Command, missing: &mut Vec<String>) {
+        let inner =
+            command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help");
+        let is_leaf =
+            inner.clone().next().is_none() || command.get_arguments().any(|arg| arg.is_required_set());
+        if is_leaf {
+            let name = command.get_bin_name().unwrap_or_default();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.lines().any(|line| line.trim_start().starts_with(name));
+            if !help.contains("Example") || !example {
+                missing.push(format!("{name}: no example"));
+            }
+            if !command.get_arguments().any(|arg| arg.get_id() == "json") {
+                missing.push(format!("{name}: no --json"));
+            }
+        }
+        inner.for_each(|inner| look(inner, missing));
     }
 }

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode, header};
 use hyper::Response;
+use hyper::body::Bytes;
 use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -93,7 +93,8 @@ impl Client {
     /// The configuration cannot be read, or another machine is meant.
     pub fn without_api_key(target: &Target) -> Result<Self, Failure> {
         if target.server.is_some() {
-            let local = "this works over the Unix socket only; run it on the service's machine, without --server";
+            let local =
+                "this works over the Unix socket only; run it on the service's machine, without --server";
             return Err(Failure::Broken(local.to_owned()));
         }
         Self::with(Endpoint::Socket(config(&target.config)?.socket()), target, None)

@@ -135,14 +135,9 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission as P;
         match self {
-            Self::Reader => &[
-                P::CsrRead,
-                P::CertificateRead,
-                P::KeyRead,
-                P::TokenRead,
-                P::TemplateRead,
-                P::SystemRead,
-            ],
+            Self::Reader => {
+                &[P::CsrRead, P::CertificateRead, P::KeyRead, P::TokenRead, P::TemplateRead, P::SystemRead]
+            }
             Self::Requester => &[
                 P::CsrCreate,
                 P::CsrRead,

@@ -60,9 +60,8 @@ fn of_the_index(measured: &Measurements) -> Vec<Reading> {
     let keys = counts.keys.iter().map(|(state, n)| (vec![("state", state.to_string())], *n as f64));
     let requests = counts.requests.iter().map(|(state, n)| (vec![("state", state.to_string())], *n as f64));
     let ages = AGES.iter().map(|(_, name)| *name);
-    let pending = ages
-        .zip(&counts.pending_since)
-        .map(|(age, n)| (vec![("younger_than", age.to_owned())], *n as f64));
+    let pending =
+        ages.zip(&counts.pending_since).map(|(age, n)| (vec![("younger_than", age.to_owned())], *n as f64));
     let (records, at) = counts.newest_record.unwrap_or((0, measured.now));
     let age = measured.now.as_millis().saturating_sub(at.as_millis()) as f64 / 1000.0;
     let queues = measured.index_queues;
@@ -72,7 +71,11 @@ fn of_the_index(measured: &Measurements) -> Vec<Reading> {
         reading("keys", "Keys of the index by state", keys.collect()),
         reading("signing_requests", "Signing requests by state", requests.collect()),
         reading("pending_requests", "Pending signing requests younger than that", pending.collect()),
-        reading("keys_being_made", "Signing requests whose key or CSR is being made", one(count(measured.being_made))),
+        reading(
+            "keys_being_made",
+            "Signing requests whose key or CSR is being made",
+            one(count(measured.being_made)),
+        ),
         reading("queue_length", "Pieces of work that wait for the index", waiting.to_vec()),
         reading("audit_records", "Number of the newest audit record", one(records as f64)),
         reading("audit_newest_record_age_seconds", "Age of the newest audit record", one(age)),

@@ -33,11 +33,7 @@ impl KnownPrincipal {
     }
 }
 
-pub(super) async fn layer(
-    State(metrics): State<Arc<Metrics>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = uuid::Uuid::now_v7().to_string();
     let method = method_of(request.method());

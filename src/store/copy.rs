@@ -52,7 +52,10 @@ impl Store {
         let store = self.clone();
         let copied = tokio::task::spawn_blocking(move || {
             let Ok(_only_one) = store.0.copying.try_lock() else {
-                return Err(Error::new(Kind::Busy, "another backup is being made: try again when it is done"));
+                return Err(Error::new(
+                    Kind::Busy,
+                    "another backup is being made: try again when it is done",
+                ));
             };
             copy(&store.0.path)
         });
@@ -76,8 +79,9 @@ pub fn examine(path: &Path) -> Result<Examined, Error> {
             return Err(Error::new(Kind::NotOurs, "this database is empty: check the path"));
         }
         check_integrity(&connection)?;
-        let installation =
-            connection.query_row("SELECT installation FROM meta", [], |row| row.get(0)).map(InstallationId)?;
+        let installation = connection
+            .query_row("SELECT installation FROM meta", [], |row| row.get(0))
+            .map(InstallationId)?;
         let (audit_records, audit_head, newest_record_at) = check_audit(&connection)?;
         Ok(Examined { schema_version, installation, audit_records, audit_head, newest_record_at })
     };
@@ -97,10 +101,11 @@ fn check_audit(connection: &Connection) -> Result<(u64, [u8; 32], Option<Timesta
     let mut statement = connection.prepare("SELECT * FROM audit ORDER BY seq")?;
     let (mut count, mut newest, mut unreadable) = (0, None, None);
     let rows = statement.query_map([], audit::record)?;
-    let records = rows.map_while(|row| row.map_err(|error| unreadable = Some(error)).ok()).inspect(|record| {
-        count += 1;
-        newest = Some(record.at);
-    });
+    let records =
+        rows.map_while(|row| row.map_err(|error| unreadable = Some(error)).ok()).inspect(|record| {
+            count += 1;
+            newest = Some(record.at);
+        });
     let head = verify_chain(records).map_err(|broken| {
         let hint = "somebody or something changed the index beside strongroom";
         Error::new(Kind::Corrupt, format!("{broken}: {hint}"))

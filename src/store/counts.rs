@@ -48,9 +48,10 @@ impl View {
             let count = self.optional(sql, (State::Pending, first), |row| row.get(0))?;
             pending_since.push(count.unwrap_or_default());
         }
-        let newest_record = self.optional("SELECT seq, at FROM audit ORDER BY seq DESC LIMIT 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+        let newest_record =
+            self.optional("SELECT seq, at FROM audit ORDER BY seq DESC LIMIT 1", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
         Ok(Counts { keys, requests, pending_since, newest_record })
     }
 }

@@ -50,8 +50,10 @@ pub struct Restore {
 
 /// `completions`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  strongroom completions bash > /usr/share/bash-completion/completions/strongroom\n  \
-                        strongroom completions zsh > /usr/share/zsh/site-functions/_strongroom")]
+#[command(
+    after_help = "Examples:\n  strongroom completions bash > /usr/share/bash-completion/completions/strongroom\n  \
+                        strongroom completions zsh > /usr/share/zsh/site-functions/_strongroom"
+)]
 pub struct Completions {
     /// For which shell.
     pub shell: Shell,

@@ -58,9 +58,8 @@ impl Endpoint {
     /// It is no such URL, or would send credentials in clear over a network; a file of the TLS options
     /// is of no use.
     pub(super) fn of_server(server: &str, target: &Target) -> Result<Self, Failure> {
-        let wrong = |why: &str| {
-            Failure::Broken(format!("--server {server}: {why}; it is written https://HOST:PORT"))
-        };
+        let wrong =
+            |why: &str| Failure::Broken(format!("--server {server}: {why}; it is written https://HOST:PORT"));
         let uri: Uri = server.parse().map_err(|_| wrong("is not a URL"))?;
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || authority.as_str().contains('@') {

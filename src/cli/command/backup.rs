@@ -60,7 +60,9 @@ pub(super) fn verified(dir: &Path) -> Result<Manifest, Failure> {
     let read = File::open(&path).and_then(|mut file| store::digest(&mut file));
     let (bytes, sha256) = read.map_err(|error| refused(format!("cannot be read: {error}")))?;
     if (bytes, hex::encode(sha256)) != (manifest.bytes, manifest.sha256.clone()) {
-        return Err(refused("is damaged: its database is not the one of its manifest; use another".to_owned()));
+        return Err(refused(
+            "is damaged: its database is not the one of its manifest; use another".to_owned(),
+        ));
     }
     let examined = store::examine(&path).map_err(|error| refused(format!("is of no use: {error}")))?;
     if !manifest.tells_of(&examined) {

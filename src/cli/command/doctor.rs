@@ -85,7 +85,9 @@ pub fn run(target: &Target, report: &Report) -> Result<(), Failure> {
 
 fn look(config: &Config, target: &Target, findings: &mut Findings) {
     match config.load_templates() {
-        Ok(templates) => findings.ok("configuration", format!("good, {} templates", templates.iter().count())),
+        Ok(templates) => {
+            findings.ok("configuration", format!("good, {} templates", templates.iter().count()))
+        }
         Err(error) => findings.error("configuration", error, "correct the template, or take it away"),
     }
     files::look(config, &target.config, findings);
@@ -138,7 +140,11 @@ fn look_at_service(config: &Config, local: &Target, findings: &mut Findings) -> 
         }
         Err(_) => {
             let found = "no service runs with this configuration";
-            findings.warning("service", found, "start it: `systemctl start strongroom` or `strongroom serve`");
+            findings.warning(
+                "service",
+                found,
+                "start it: `systemctl start strongroom` or `strongroom serve`",
+            );
             return false;
         }
     }

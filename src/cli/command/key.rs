@@ -56,7 +56,12 @@ fn confirm(question: &str) -> Result<(), Failure> {
     }
 }
 
-fn reconcile(client: &Client, target: &Target, token: Option<String>, report: &Report) -> Result<(), Failure> {
+fn reconcile(
+    client: &Client,
+    target: &Target,
+    token: Option<String>,
+    report: &Report,
+) -> Result<(), Failure> {
     let token = if target.server.is_some() {
         token_of_service(target, token)?
     } else {

@@ -46,7 +46,8 @@ pub fn run(config: &Path, restore: &Restore, report: &Report) -> Result<(), Fail
             database.display()
         )));
     }
-    let failed = |error: io::Error| Failure::Broken(format!("cannot restore {}: {error}", database.display()));
+    let failed =
+        |error: io::Error| Failure::Broken(format!("cannot restore {}: {error}", database.display()));
     let ready = beside(&database, "-restoring");
     copied(&restore.dir.join(backup::DATABASE), &ready, &manifest)?;
     record(&ready, &manifest)?;

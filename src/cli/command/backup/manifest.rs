@@ -47,7 +47,8 @@ pub struct Manifest {
 impl Manifest {
     /// Of a database that was just copied.
     pub(super) fn of(examined: &Examined, bytes: u64, sha256: [u8; 32], now: Timestamp) -> Self {
-        let missing = ["keys (they are in the token)", "PINs", "TLS keys", "the file api-key", "configuration"];
+        let missing =
+            ["keys (they are in the token)", "PINs", "TLS keys", "the file api-key", "configuration"];
         Self {
             format: FORMAT,
             made_at: now.to_string(),
@@ -82,7 +83,9 @@ impl Manifest {
             .map_err(|error| format!("is damaged: {FILE}: {error}; use another"))?;
         if manifest.format != FORMAT {
             let format = manifest.format;
-            return Err(format!("has format {format}, this strongroom knows {FORMAT}; use a later strongroom"));
+            return Err(format!(
+                "has format {format}, this strongroom knows {FORMAT}; use a later strongroom"
+            ));
         }
         Ok(manifest)
     }

@@ -64,7 +64,11 @@ fn look_at_pin(token: &str, path: &Path, findings: &mut Findings) {
     match fs::metadata(path) {
         Err(_) if path.starts_with(CREDENTIALS) => {
             let advice = "nothing, if the service runs under systemd and its token is up";
-            findings.warning(check, format!("token `{token}`: {name} is systemd's; not seen from here"), advice);
+            findings.warning(
+                check,
+                format!("token `{token}`: {name} is systemd's; not seen from here"),
+                advice,
+            );
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let advice = format!("write the user PIN to it, mode 0600: `install -m 600 /dev/stdin {name}`");

@@ -34,7 +34,9 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         }
         Err(error) => {
             let advice = match error.kind() {
-                Kind::Corrupt => "stop the service, keep the files for whoever looks into it, restore a backup",
+                Kind::Corrupt => {
+                    "stop the service, keep the files for whoever looks into it, restore a backup"
+                }
                 Kind::NewerSchema => "use the strongroom that wrote it, or restore an older backup",
                 Kind::Busy => "try again",
                 Kind::Permissions | Kind::Unavailable => "run doctor as the service's user, or root",
@@ -56,7 +58,11 @@ fn look_at_clock(newest: Option<Timestamp>, findings: &mut Findings) {
     match newest {
         Some(newest) if newest > now.plus_millis(CLOCK_SLACK_MILLIS) => {
             let found = format!("{now}, which is before the newest audit record, {newest}");
-            findings.error("clock", found, "set the clock, or the time in the log was wrong: keep NTP running");
+            findings.error(
+                "clock",
+                found,
+                "set the clock, or the time in the log was wrong: keep NTP running",
+            );
         }
         _ => findings.ok("clock", format!("{now}, after all that is recorded")),
     }

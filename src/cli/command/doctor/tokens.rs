@@ -42,7 +42,11 @@ fn told_by_service(token: &api::Token, findings: &mut Findings) {
     match (&token.problem, token.ready) {
         (None, true) => findings.ok("token", format!("`{name}` is {} and signs", token.status)),
         (Some(problem), _) => {
-            findings.error("token", format!("`{name}`: {problem}"), "see docs/operations.md, What to do when");
+            findings.error(
+                "token",
+                format!("`{name}`: {problem}"),
+                "see docs/operations.md, What to do when",
+            );
         }
         (None, false) => {
             let found = format!("`{name}` is {} and not ready yet", token.status);
