@@ -412,10 +412,9 @@ mod tests {
 
     /// Each command that does something by itself, from the root down.
     fn look(command: &clap::Command, missing: &mut Vec<String>) {
-        let inner =
-            command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help");
-        let is_leaf =
-            inner.clone().next().is_none() || command.get_arguments().any(|arg| arg.is_required_set());
+        let is_ours = |inner: &&clap::Command| !inner.is_hide_set() && inner.get_name() != "help";
+        let inner: Vec<_> = command.get_subcommands().filter(is_ours).collect();
+        let is_leaf = inner.is_empty() || command.get_arguments().any(clap::Arg::is_required_set);
         if is_leaf {
             let name = command.get_bin_name().unwrap_or_default();
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -427,6 +426,6 @@ mod tests {
                 missing.push(format!("{name}: no --json"));
             }
         }
-        inner.for_each(|inner| look(inner, missing));
+        inner.into_iter().for_each(|inner| look(inner, missing));
     }
 }

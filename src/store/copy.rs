@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(error.kind(), Kind::Corrupt);
         assert!(error.to_string().contains("audit record 2"), "{error}");
 
-        let mut bytes = fs::read(store.path()).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
         bytes.truncate(bytes.len() / 2);
         fs::write(&path, bytes).unwrap();
         assert_eq!(examine(&path).unwrap_err().kind(), Kind::Corrupt);

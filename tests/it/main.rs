@@ -10,6 +10,7 @@
 
 mod access;
 mod api;
+mod backup;
 mod bad_input;
 mod certificate_objects;
 mod certificates;
@@ -19,6 +20,7 @@ mod connections;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod differential;
+mod doctor;
 mod faults;
 mod full;
 mod harness;
@@ -27,8 +29,10 @@ mod idempotency;
 mod idna;
 mod inspect;
 mod kinds;
+mod image;
 mod ledger;
 mod lint;
+mod metrics;
 mod name_texts;
 mod names;
 mod network_hsm;
@@ -41,6 +45,7 @@ mod probes;
 mod python;
 mod redact;
 mod regressions;
+mod remote;
 mod renewal;
 mod security;
 mod startup;

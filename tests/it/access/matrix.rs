@@ -27,6 +27,7 @@ use Needs::{AnyPrincipal, LocalUser, This};
 
 /// The matrix: with the roles of each permission, in docs/security.md, it says who may call what.
 const ROUTES: &[(&str, &str, Needs)] = &[
+    ("post", "/backup", This(Permission::SystemOperate)),
     ("post", "/bootstrap", LocalUser),
     ("get", "/credentials", AnyPrincipal),
     ("post", "/credentials", AnyPrincipal),
