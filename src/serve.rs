@@ -93,7 +93,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     background.spawn(note_uses(authenticator.clone()));
     listen::serve(Listeners { tcp, tls: tls_listener, unix }, router, stopped).await;
     background.shutdown().await;
-    authenticator.note_uses().await?;
+    note_uses_now(&authenticator).await;
     let _ = std::fs::remove_file(config.socket());
     hsm.shutdown().await;
     tracing::info!("stopped");
@@ -106,9 +106,13 @@ const NOTING: Duration = Duration::from_secs(60);
 async fn note_uses(authenticator: Authenticator) {
     loop {
         tokio::time::sleep(NOTING).await;
-        if let Err(error) = authenticator.note_uses().await {
-            tracing::warn!(%error, "the last use of some credentials was not noted");
-        }
+        note_uses_now(&authenticator).await;
+    }
+}
+
+async fn note_uses_now(authenticator: &Authenticator) {
+    if let Err(error) = authenticator.note_uses().await {
+        tracing::warn!(%error, "the last use of some credentials was not noted");
     }
 }
 
