@@ -2,6 +2,7 @@
 //! names of the configuration: few, and never of a person.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -11,7 +12,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use std::sync::atomic::AtomicU64;
 
 /// In seconds: a page takes 1 ms, an EC key 10 ms, an RSA key seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0];
@@ -90,12 +90,21 @@ impl Metrics {
     pub fn text(&self, readings: Vec<Reading>) -> Result<String, fmt::Error> {
         // A registry of their own: what is gone, such as a state without keys, is then not told on.
         let mut now = Registry::with_prefix("strongroom");
-        for reading in readings {
+        for Reading { name, help, values } in readings {
+            // A family would write `name{}`.
+            if let [(labels, value)] = &values[..]
+                && labels.is_empty()
+            {
+                let gauge = Gauge::<f64, AtomicU64>::default();
+                gauge.set(*value);
+                now.register(name, help, gauge);
+                continue;
+            }
             let gauges = Family::<Vec<(&'static str, String)>, Gauge<f64, AtomicU64>>::default();
-            for (labels, value) in reading.values {
+            for (labels, value) in values {
                 gauges.get_or_create(&labels).set(value);
             }
-            now.register(reading.name, reading.help, gauges);
+            now.register(name, help, gauges);
         }
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;

@@ -131,10 +131,9 @@ fn a_damaged_backup_is_refused_and_nothing_is_replaced() {
     ] {
         fs::write(dir.join("strongroom.db"), database).unwrap();
         fs::write(dir.join("manifest.json"), manifest).unwrap();
-        for refused in [
-            restore(&appliance, &dir, &["--replace"]),
-            appliance.cli(&["backup", "verify", text(&dir)]),
-        ] {
+        for refused in
+            [restore(&appliance, &dir, &["--replace"]), appliance.cli(&["backup", "verify", text(&dir)])]
+        {
             assert_eq!(refused.status.code(), Some(1), "{refused:?}");
             assert!(stderr(&refused).contains(why), "{why}: {refused:?}");
         }

@@ -90,9 +90,7 @@ fn a_service_that_is_not_ready_is_an_error() {
     let appliance = Appliance::new();
     appliance.write_private("pin", "wrong-pin");
     let service = appliance.start();
-    service.await_that("the token is down", || {
-        service.get("/tokens").json()["items"][0]["status"] == "down"
-    });
+    service.await_that("the token is down", || service.get("/tokens").json()["items"][0]["status"] == "down");
     let (code, found) = examined(&appliance);
     assert_eq!(code, 2, "{found:#}");
     assert_eq!(level(&found, "service"), "error");

@@ -146,7 +146,11 @@ impl Volume {
             tokens["items"][0]["ready"] == true
         };
         while !is_ready() {
-            assert!(Instant::now() < give_up, "the token in the container is not ready: {:?}", self.cli(&["token", "list"]));
+            assert!(
+                Instant::now() < give_up,
+                "the token in the container is not ready: {:?}",
+                self.cli(&["token", "list"])
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }

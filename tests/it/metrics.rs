@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
@@ -18,7 +19,9 @@ fn the_metrics_tell_what_was_done_and_how_the_appliance_is() {
     }
     service.post("/csrs", &json!({ "subject": "no name", "key": { "kind": "ec-p256" } })).expect(400);
     service.request("GET", "/csrs", &[("authorization", "Bearer srk_wrong")], None).expect(401);
-    service.request("BREW", "//coffee", &[], None);
+    let mut odd = TcpStream::connect(service.address()).unwrap();
+    odd.write_all(b"BREW /coffee HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    odd.read_to_string(&mut String::new()).unwrap();
 
     let metrics = scrape(&service);
     let created = "strongroom_http_request_duration_seconds_count{method=\"POST\",\

@@ -14,7 +14,8 @@ fn what_goes_through_the_service_works_over_https() {
     let appliance = with_https();
     let service = appliance.start_ready();
     let remote = Remote::of(&appliance, &service);
-    let made = remote.json(&["csr", "new", "--subject", "CN=www.example.com", "--san", "DNS:www.example.com"]);
+    let made =
+        remote.json(&["csr", "new", "--subject", "CN=www.example.com", "--san", "DNS:www.example.com"]);
     let handle = made["handle"].as_str().unwrap();
     assert_eq!(remote.json(&["csr", "list"])["items"][0]["handle"], handle);
     assert_eq!(remote.json(&["csr", "show", handle]), service.get(&format!("/csrs/{handle}")).json());
@@ -187,7 +188,10 @@ fn url(appliance: &Appliance) -> String {
 
 /// `ca.pem` and `ca.key`.
 fn make_ca(dir: &Path) {
-    openssl(dir, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -days 2 -keyout ca.key -out ca.pem");
+    openssl(
+        dir,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -days 2 -keyout ca.key -out ca.pem",
+    );
 }
 
 /// `NAME.pem` and `NAME.key`, issued by the CA.
