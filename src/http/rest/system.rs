@@ -26,7 +26,8 @@ const PIECE: usize = 64 * 1024;
 const PIECES: usize = 4;
 
 /// Copy the index while it is in use. The answer is the database in one file, examined; `Repr-Digest`
-/// (RFC 9530) has its SHA-256. It holds no key, PIN or secret of a credential, and all the rest.
+/// (RFC 9530) has its SHA-256. It holds no
+/// private key, PIN or secret of a credential; names, challengePasswords and the audit log it does.
 #[utoipa::path(
     post, path = "/backup", tag = "system", operation_id = "backUp",
     responses(
