@@ -54,6 +54,9 @@ use watch::Health;
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
+/// One lock for each token, by its configured name.
+type Turns = BTreeMap<String, tokio::sync::Mutex<()>>;
+
 struct Parts {
     store: Store,
     hsm: Hsm,
@@ -62,7 +65,9 @@ struct Parts {
     default_token: Option<String>,
     rules: BTreeMap<String, TokenRules>,
     /// Held while a token is reconciled: by its watch, or because an operator asks for it.
-    reconciling: BTreeMap<String, tokio::sync::Mutex<()>>,
+    reconciling: Turns,
+    /// Held while an operator has a token probed: a create waits for one throw-away key at the most.
+    probing: Turns,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
@@ -83,8 +88,9 @@ impl App {
         default_token: Option<String>,
         rules: BTreeMap<String, TokenRules>,
     ) -> Self {
-        let reconciling =
-            hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
+        let turns =
+            || hsm.tokens().map(|token| (token.name().to_owned(), tokio::sync::Mutex::default())).collect();
+        let (reconciling, probing) = (turns(), turns());
         Self(Arc::new(Parts {
             store,
             hsm,
@@ -92,6 +98,7 @@ impl App {
             default_token,
             rules,
             reconciling,
+            probing,
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),

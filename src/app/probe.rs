@@ -10,7 +10,7 @@ use crate::domain::audit::{Actor, Event};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::{Evidence, EvidenceLevel, Key};
 use crate::domain::probe::{Acceptance, Leak, Verdict};
-use crate::hsm::{KindProbe, Outcome, cheapest_of_each_type};
+use crate::hsm::{KindProbe, Outcome, cheapest_first_by_type};
 use crate::store::Tx;
 
 /// Code of the error that a token which lets keys out is refused with.
@@ -32,6 +32,14 @@ impl Standing {
     fn new(verdict: Verdict, acceptance: Option<Acceptance>) -> Self {
         let acceptance = acceptance.filter(|acceptance| !verdict.passed() && acceptance.covers(&verdict));
         Self { verdict, acceptance }
+    }
+
+    /// What every answer about a key on the token says, if the token leaks.
+    pub fn warning(&self) -> Option<String> {
+        match &self.acceptance {
+            Some(acceptance) => Some(acceptance.warning()),
+            None => self.verdict.warning(),
+        }
     }
 
     /// Whether the token may be used with the module that it has now.
@@ -71,14 +79,26 @@ impl App {
         kinds: Option<Vec<KeyKind>>,
     ) -> Result<(TokenInfo, Vec<KindProbe>), Error> {
         let token = self.0.hsm.token(token).ok_or_else(|| Error::not_found("token", token))?;
+        let _turn = match self.0.probing.get(token.name()) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
         // So that there is a verdict on what the token has to withstand, whatever is asked for here.
         match self.admit(&token).await {
             Err(error) if error.code() != LEAKS => return Err(error),
             Ok(()) | Err(_) => {}
         }
         let TokenStatus::Up { info, .. } = token.status() else { return Err(not_up(&token)) };
+        let standing = self.health(token.name()).standing;
+        if standing.is_none_or(|standing| standing.verdict.binding != info.binding()) {
+            // Another module came up since: the kinds asked for here are no verdict on it.
+            return Err(not_up(&token));
+        }
         let kinds = kinds.unwrap_or_else(|| token.kinds().to_vec());
-        let probes = self.probe_kinds(&token, &kinds).await?;
+        let mut probes = Vec::new();
+        for kind in kinds {
+            probes.push(token.probe(kind).await?);
+        }
         let standing = self.conclude(caller.actor(), &token, &info, &probes).await?;
         self.0.health.stands(token.name(), standing);
         self.look_again();
@@ -194,12 +214,23 @@ impl App {
     }
 
     fn warning_on(&self, token: &str) -> Option<String> {
-        Some(self.health(token).standing?.acceptance?.warning())
+        self.health(token).standing?.warning()
     }
 
     async fn probe_before_use(&self, token: &Token, info: &TokenInfo) -> Result<Standing, Error> {
         tracing::info!(token = token.name(), "probing the token with throw-away keys before it is used");
-        let probes = self.probe_kinds(token, &cheapest_of_each_type(&info.algorithms)).await?;
+        let mut probes = Vec::new();
+        for kinds in cheapest_first_by_type(&info.algorithms) {
+            // One that cannot be made says nothing of the others of its type, which can.
+            for kind in kinds {
+                let probe = token.probe(kind).await?;
+                let made = probe.failure.is_none();
+                probes.push(probe);
+                if made {
+                    break;
+                }
+            }
+        }
         if probes.iter().all(|probe| probe.failure.is_some()) {
             let reasons: Vec<_> = probes.iter().filter_map(|probe| probe.failure.as_deref()).collect();
             let message = format!(
@@ -210,14 +241,6 @@ impl App {
             return Err(Error::new(Kind::HsmRefused, "hsm.refused", message));
         }
         self.conclude(Actor::System, token, info, &probes).await
-    }
-
-    async fn probe_kinds(&self, token: &Token, kinds: &[KeyKind]) -> Result<Vec<KindProbe>, Error> {
-        let mut probes = Vec::new();
-        for kind in kinds {
-            probes.push(token.probe(*kind).await?);
-        }
-        Ok(probes)
     }
 
     /// Records what the probes of a token found, and what becomes of an acceptance that does not cover it.

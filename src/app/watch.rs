@@ -168,7 +168,7 @@ impl App {
         if !self.health(token.name()).signed() {
             wait_until_usable(&self.0.health, &token).await?;
         }
-        self.challenge(&token).await?;
+        self.examine(&token).await?;
         self.0.health.update(token.name(), |health| health.certificate_refused_at = None);
         let report = self.reconcile(&token).await?;
         let now = self.now();

@@ -22,7 +22,7 @@ use super::report::Failure;
 use crate::api;
 use endpoint::Endpoint;
 
-/// The service answers everything within 120 s, the longest wait of a create.
+/// The service answers everything but probes and backups within 120 s, the longest wait of a create.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Whether the service is well is known at once.
@@ -49,12 +49,14 @@ pub struct Call<'a> {
     pub body: Option<(&'a str, Vec<u8>)>,
     /// More header fields.
     pub headers: Vec<(&'static str, String)>,
+    /// How long the answer may take.
+    pub patience: Duration,
 }
 
 impl<'a> Call<'a> {
     /// A call without a body.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: None, headers: Vec::new() }
+        Self { method, path: path.into(), body: None, headers: Vec::new(), patience: ANSWER_TIMEOUT }
     }
 }
 
@@ -126,9 +128,10 @@ impl Client {
     /// # Errors
     /// As for [`Client::json`].
     pub fn bytes(&self, call: Call<'_>) -> Result<(StatusCode, Bytes), Failure> {
+        let patience = call.patience;
         let answer =
-            self.runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(call)).await });
-        let (status, bytes) = answer.map_err(|_| self.too_slow(ANSWER_TIMEOUT))??;
+            self.runtime.block_on(async { tokio::time::timeout(patience, self.exchange(call)).await });
+        let (status, bytes) = answer.map_err(|_| self.too_slow(patience))??;
         if status.is_success() { Ok((status, bytes)) } else { Err(refusal(status, &bytes)) }
     }
 
@@ -137,9 +140,10 @@ impl Client {
     /// # Errors
     /// As for [`Client::json`]; the answer breaks off, or `sink` takes no more.
     pub fn download(&self, call: Call<'_>, sink: &mut impl Write) -> Result<Option<String>, Failure> {
+        let patience = call.patience;
         self.runtime.block_on(async {
-            let response = tokio::time::timeout(ANSWER_TIMEOUT, self.send(call)).await;
-            let response = response.map_err(|_| self.too_slow(ANSWER_TIMEOUT))??;
+            let response = tokio::time::timeout(patience, self.send(call)).await;
+            let response = response.map_err(|_| self.too_slow(patience))??;
             let status = response.status();
             let digest = response.headers().get("repr-digest").and_then(|value| value.to_str().ok());
             let digest = digest.map(str::to_owned);

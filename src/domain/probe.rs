@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::algorithm::KeyKind;
+use super::algorithm::{KeyKind, KeyType};
 use super::clock::Timestamp;
 use super::id::Handle;
 
@@ -21,6 +21,13 @@ pub struct Binding {
     pub firmware: String,
     /// CK_TOKEN_INFO serialNumber.
     pub serial: String,
+    /// SHA-256 in hexadecimal of the string that the module is initialised with, if it gets one: NSS
+    /// reads there which database it opens and in which mode.
+    pub init_args_sha256: Option<String>,
+    /// Types of keys that the token offers. Absent from what earlier builds kept, which is no verdict
+    /// on any type.
+    #[serde(default)]
+    pub key_types: BTreeSet<KeyType>,
 }
 
 /// A way in which a throw-away key came out, or could have.
@@ -57,6 +64,11 @@ impl Verdict {
         self.leaks.is_empty()
     }
 
+    /// What every answer about a key on the token says while nobody has accepted that it leaks.
+    pub fn warning(&self) -> Option<String> {
+        (!self.passed()).then(|| lets_keys_out(&self.leaks))
+    }
+
     /// Every leak in one text.
     pub fn told(&self) -> String {
         self.leaks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -87,15 +99,19 @@ impl Acceptance {
 
     /// What every answer about a key on the token says.
     pub fn warning(&self) -> String {
-        let calls: BTreeSet<&str> = self.leaks.iter().map(|leak| leak.call.as_str()).collect();
         format!(
-            "the token lets keys out ({}); principal {} accepted that on {}: {}",
-            Vec::from_iter(calls).join("; "),
+            "{}; principal {} accepted that on {}: {}",
+            lets_keys_out(&self.leaks),
             self.by,
             self.at,
             self.reason
         )
     }
+}
+
+fn lets_keys_out(leaks: &[Leak]) -> String {
+    let calls: BTreeSet<&str> = leaks.iter().map(|leak| leak.call.as_str()).collect();
+    format!("the token lets keys out ({})", Vec::from_iter(calls).join("; "))
 }
 
 #[cfg(test)]
@@ -108,6 +124,8 @@ mod tests {
             library_version: "2.6".to_owned(),
             firmware: "2.6".to_owned(),
             serial: "0".to_owned(),
+            init_args_sha256: None,
+            key_types: BTreeSet::from([KeyType::Ec]),
         }
     }
 

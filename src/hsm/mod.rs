@@ -31,7 +31,7 @@ pub use self::model::{
     CertificateChange, CertificateObject, Destroyed, GeneratedKey, ObjectClass, SlotInfo, SlotToken,
     TokenInfo, TokenObject, TokenStatus, key_uri,
 };
-pub use self::probe::{Attack, KindProbe, Outcome, PROBE_ID, SignatureProbe, cheapest_of_each_type};
+pub use self::probe::{Attack, KindProbe, Outcome, PROBE_ID, SignatureProbe, cheapest_first_by_type};
 pub use self::profile::Profile;
 use self::protocol::{Answer, Call, ChangePin, Pin, PinChangedBy, PresentPin, Purpose};
 use self::supervisor::{Control, Request, Supervisor};

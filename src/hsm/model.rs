@@ -65,6 +65,8 @@ pub struct TokenInfo {
     pub module: PathBuf,
     /// SHA-256 of its file in hexadecimal, taken when it was loaded.
     pub module_sha256: String,
+    /// SHA-256 in hexadecimal of the string that it was initialised with, if it got one.
+    pub init_args_sha256: Option<String>,
     /// Key kinds it can make and sign with: the profile's that C_GetMechanismList agrees to.
     pub algorithms: Vec<KeyKind>,
     /// What the statement "keys cannot leave" rests on.
@@ -83,6 +85,8 @@ impl TokenInfo {
             library_version: self.library_version.clone(),
             firmware: self.firmware.clone(),
             serial: self.serial.clone(),
+            init_args_sha256: self.init_args_sha256.clone(),
+            key_types: self.algorithms.iter().map(|kind| kind.key_type()).collect(),
         }
     }
 

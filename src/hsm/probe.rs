@@ -4,15 +4,16 @@
 //! Attributes that are read back are the token's word. NSS softokn 3.87 reports a key as sensitive and
 //! never extractable and wraps it out in clear (measured); only an attempt tells.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
+use super::error::{Error, Kind};
 use super::model::GeneratedKey;
 use super::protocol::{Answer, Call};
 use super::{Token, mismatched};
-use crate::domain::algorithm::{KeyKind, KeyMaterial, Scheme};
+use crate::domain::algorithm::{KeyKind, KeyMaterial, KeyType, Scheme};
 use crate::domain::csr::verify_signature;
 use crate::domain::id::KeyId;
 
@@ -103,10 +104,19 @@ impl Token {
     /// The probe could not be finished, which says nothing about the token. That it cannot make such a
     /// key is no error.
     pub async fn probe(&self, kind: KeyKind) -> Result<KindProbe, Error> {
-        match self.call(Call::Probe { kind, message: MESSAGE.to_vec() }).await? {
-            Answer::Probed(probed) => Ok(judged(kind, *probed)),
-            Answer::NotMade(why) => Ok(KindProbe::impossible(kind, why)),
-            _ => Err(mismatched()),
+        match self.call(Call::Probe { kind, message: MESSAGE.to_vec() }).await {
+            Ok(Answer::Probed(probed)) => Ok(judged(kind, *probed)),
+            Ok(Answer::NotMade(why)) => Ok(KindProbe::impossible(kind, why)),
+            Ok(_) => Err(mismatched()),
+            // Nobody has to look: the next probe clears away what is left of the key.
+            Err(error) if error.kind() == Kind::OutcomeUnknown => {
+                let message = format!(
+                    "the module hung or died while a throw-away key of kind {kind} was probed; it is not used \
+                     before it withstands the probes"
+                );
+                Err(Error::new(Kind::OutcomeUnknown, message).because_of(&error))
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -133,22 +143,17 @@ impl KindProbe {
     }
 }
 
-/// The cheapest kind of each type of key among those offered: types differ in what their private part
+/// The kinds offered, by type of key and the cheapest first: types differ in what their private part
 /// consists of, and modules in how they guard it.
-pub fn cheapest_of_each_type(offered: &[KeyKind]) -> Vec<KeyKind> {
-    let mut cheapest: Vec<KeyKind> = Vec::new();
+pub fn cheapest_first_by_type(offered: &[KeyKind]) -> impl Iterator<Item = Vec<KeyKind>> {
+    let mut by_type: BTreeMap<KeyType, Vec<KeyKind>> = BTreeMap::new();
     for kind in offered {
-        match cheapest.iter_mut().find(|known| same_type(**known, *kind)) {
-            Some(known) if cost(*kind) < cost(*known) => *known = *kind,
-            Some(_) => {}
-            None => cheapest.push(*kind),
-        }
+        by_type.entry(kind.key_type()).or_default().push(*kind);
     }
-    cheapest
-}
-
-fn same_type(a: KeyKind, b: KeyKind) -> bool {
-    std::mem::discriminant(&a.material()) == std::mem::discriminant(&b.material())
+    by_type.into_values().map(|mut kinds| {
+        kinds.sort_by_key(|kind| cost(*kind));
+        kinds
+    })
 }
 
 fn cost(kind: KeyKind) -> usize {
@@ -192,10 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn the_cheapest_kind_stands_for_its_type() {
+    fn the_cheapest_kind_stands_for_its_type_before_the_others() {
         let offered = kinds(&["rsa-4096", "rsa-2048", "ec-p384", "ec-p256", "ed25519"]);
-        assert_eq!(cheapest_of_each_type(&offered), kinds(&["rsa-2048", "ec-p256", "ed25519"]));
-        assert_eq!(cheapest_of_each_type(&[]), []);
+        assert_eq!(
+            Vec::from_iter(cheapest_first_by_type(&offered)),
+            [kinds(&["ec-p256", "ec-p384"]), kinds(&["ed25519"]), kinds(&["rsa-2048", "rsa-4096"])]
+        );
+        assert_eq!(cheapest_first_by_type(&[]).count(), 0);
     }
 
     #[test]

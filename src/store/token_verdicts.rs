@@ -71,6 +71,7 @@ impl Tx {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::algorithm::KeyType;
     use crate::domain::probe::{Binding, Leak};
     use crate::store::testing::{TestStore, at, principal};
 
@@ -87,6 +88,8 @@ mod tests {
                 library_version: "1.0".to_owned(),
                 firmware: "2.0".to_owned(),
                 serial: "3".to_owned(),
+                init_args_sha256: Some("44".to_owned()),
+                key_types: [KeyType::Ec, KeyType::Rsa].into(),
             },
             leaks: leaks.iter().map(leak).collect(),
         }

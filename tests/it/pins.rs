@@ -60,6 +60,35 @@ fn a_wrong_present_pin_is_not_tried_again_by_the_service_nor_by_the_command() {
 }
 
 #[test]
+fn the_new_pin_is_kept_when_the_token_took_it_and_said_otherwise() {
+    let appliance = Appliance::with_chaos();
+    appliance.chaos_rules("C_SetPIN nth=1 return-after=CKR_HOST_MEMORY");
+    appliance.write_private("new", "changed-pin");
+    let new = appliance.path("new");
+    let change = ["slot", "change-pin", "--new-pin-file", new.to_str().unwrap(), "--write-pin-file"];
+    let told = said(&appliance.cli(&change), 3);
+    assert!(told.contains("the token may have the new PIN all the same; it is kept in"), "{told}");
+    std::fs::rename(appliance.path("pin.new"), appliance.path("pin")).unwrap();
+    appliance.start_ready();
+}
+
+#[test]
+fn a_new_pin_that_the_token_refuses_leaves_the_present_one_and_its_file() {
+    let appliance = Appliance::new();
+    let before = std::fs::read_to_string(appliance.path("pin")).unwrap();
+    for refused in ["123".to_owned(), "1".repeat(1000)] {
+        appliance.write_private("new", &refused);
+        let new = appliance.path("new");
+        let change = ["slot", "change-pin", "--new-pin-file", new.to_str().unwrap(), "--write-pin-file"];
+        let told = said(&appliance.cli(&change), 2);
+        assert!(told.contains("the token refused the new PIN"), "{told}");
+        assert!(!appliance.path("pin.new").exists());
+        assert_eq!(std::fs::read_to_string(appliance.path("pin")).unwrap(), before);
+    }
+    appliance.start_ready();
+}
+
+#[test]
 fn the_security_officer_sets_a_pin_once_the_service_is_stopped() {
     let appliance = Appliance::new();
     appliance.write_private("so-pin", SO_PIN);

@@ -207,6 +207,20 @@ fn every_planted_leak_is_found_and_no_other() {
 }
 
 #[test]
+fn a_fault_that_passes_hides_no_leak() {
+    let appliance = Appliance::with_chaos();
+    for fault in ["CKR_DEVICE_ERROR", "CKR_SESSION_HANDLE_INVALID", "CKR_HOST_MEMORY"] {
+        appliance.chaos_rules(&format!("C_WrapKey nth=1 return-before={fault}\n{WRAPS_OUT} # {fault}"));
+        let (_, found) = probe(&appliance, "ec-p256");
+        let hidden: Vec<_> = outcomes(&found)
+            .into_iter()
+            .filter(|(call, outcome)| call.contains("CKM_AES_") && outcome == "not-tried")
+            .collect();
+        assert_eq!(hidden, [], "{fault}: {found:#}");
+    }
+}
+
+#[test]
 fn an_answer_of_ok_without_an_effect_is_no_leak() {
     let appliance = Appliance::with_chaos();
     appliance.chaos_rules(
@@ -274,6 +288,21 @@ fn a_probe_that_is_killed_leaves_nothing_after_the_next_start() {
 }
 
 #[test]
+fn a_module_that_dies_of_a_probe_is_not_used_and_that_is_told() {
+    let appliance = Appliance::with_chaos();
+    appliance.chaos_rules("C_WrapKey every kill-before");
+    let service = appliance.start();
+    service.await_that("it is told what the module died of", || {
+        let problem = token(&service)["problem"].as_str().unwrap_or_default().to_owned();
+        problem.contains("while a throw-away key of kind ec-p256 was probed")
+    });
+    service.get("//readyz").expect(503);
+    appliance.chaos_rules("");
+    service.await_ready();
+    assert_eq!(appliance.objects().len(), 2, "the sentinel");
+}
+
+#[test]
 fn a_token_is_probed_once_for_each_module() {
     let appliance = Appliance::new();
     for _ in 0..2 {
@@ -288,6 +317,63 @@ fn a_token_is_probed_once_for_each_module() {
 }
 
 #[test]
+fn a_type_of_key_that_is_offered_later_is_probed_before_it_is_used() {
+    let appliance = Appliance::with_chaos();
+    appliance.chaos_rules("C_GetMechanismList every hide=CKM_RSA_PKCS_KEY_PAIR_GEN");
+    assert!(appliance.start_ready().stop().success());
+    appliance.chaos_rules("C_GetAttributeValue every reveal=0x123:0badc0de");
+    let problem = await_refused(&appliance.start());
+    assert!(problem.contains("CKA_PRIVATE_EXPONENT"), "{problem}");
+}
+
+#[test]
+fn where_the_cheapest_kind_cannot_be_made_the_next_of_its_type_is_probed() {
+    let appliance = Appliance::with_chaos();
+    let others = "C_GetMechanismList every hide=CKM_RSA_PKCS_KEY_PAIR_GEN\n\
+                  C_GetMechanismList every hide=CKM_EC_EDWARDS_KEY_PAIR_GEN\n";
+    appliance.chaos_rules(&format!(
+        "{others}C_GenerateKeyPair nth=1 return-before=CKR_CURVE_NOT_SUPPORTED\n{WRAPS_OUT}"
+    ));
+    let problem = await_refused(&appliance.start());
+    assert!(problem.contains("of kind ec-p384"), "{problem}");
+}
+
+#[test]
+fn a_token_is_probed_anew_when_its_module_is_initialised_otherwise() {
+    let appliance = with_nss();
+    let mut service = appliance.start();
+    await_refused(&service);
+    service.stop();
+    drop(service);
+    let config = fs::read_to_string(appliance.path("strongroom.toml")).unwrap();
+    appliance.write_private("strongroom.toml", &config.replace(" flags=", " flags=optimizeSpace"));
+    let mut service = appliance.start();
+    await_refused(&service);
+    service.stop();
+    assert_eq!(actions(&appliance), ["token.probes-failed", "token.probes-failed"]);
+}
+
+#[test]
+fn a_key_that_was_made_by_a_module_put_in_place_meanwhile_is_released_only_if_that_withstands() {
+    let appliance = Appliance::with_chaos();
+    let config = appliance.config_text();
+    let module = config.lines().find_map(|line| line.strip_prefix("module = ")).unwrap();
+    let (built, copy) = (module.trim_matches('"'), appliance.path("module.so"));
+    fs::copy(built, &copy).unwrap();
+    appliance.write_private("strongroom.toml", &config.replace(module, &format!("{copy:?}")));
+    let service = appliance.start_ready();
+
+    let mut another = fs::read(built).unwrap();
+    another.push(0);
+    fs::write(appliance.path("another.so"), another).unwrap();
+    fs::rename(appliance.path("another.so"), &copy).unwrap();
+    appliance.chaos_rules(&format!("C_GenerateKeyPair nth=1 kill-before\n{WRAPS_OUT}"));
+    service.post("/csrs", &p256("replaced.example")).problem(502, "hsm.leaks");
+    await_refused(&service);
+    service.await_that("only the sentinel is left", || appliance.private_keys() == 1);
+}
+
+#[test]
 fn a_leak_that_a_later_probe_finds_counts_against_a_token_in_use() {
     let appliance = Appliance::with_chaos();
     let service = appliance.start_ready();
@@ -299,6 +385,9 @@ fn a_leak_that_a_later_probe_finds_counts_against_a_token_in_use() {
     service.post("/csrs", &p256("after.example")).problem(502, "hsm.leaks");
     let renewal = json!({ "subject": "CN=renewal.example", "key": { "handle": key } });
     service.post("/csrs", &renewal).problem(502, "hsm.leaks");
+    let shown = service.get(&format!("/keys/{}", key.as_str().unwrap())).expect(200).json();
+    let warning = shown["evidence"]["warning"].as_str().unwrap_or_default();
+    assert!(warning.contains("C_WrapKey"), "the key can leave, and nobody is told: {shown:#}");
 
     // Another kind that withstands says nothing of this one.
     appliance.chaos_rules("");
@@ -417,4 +506,9 @@ fn a_token_without_a_leak_has_nothing_to_accept() {
     let wrong =
         service.post("/tokens/main/probe", &json!({ "kinds": ["rsa-1"] })).problem(400, "input.invalid");
     assert_eq!(wrong["errors"][0]["field"], "kinds[0]");
+    let none = service.post("/tokens/main/probe", &json!({ "kinds": [] })).problem(400, "input.invalid");
+    assert_eq!(none["errors"][0]["field"], "kinds");
+    let twice = json!({ "kinds": ["ec-p256", "ec-p256"] });
+    let probed = service.post("/tokens/main/probe", &twice).expect(200).json();
+    assert_eq!(probed["kinds"].as_array().unwrap().len(), 1);
 }

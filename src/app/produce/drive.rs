@@ -6,6 +6,7 @@ use super::drivers::{Driver, Outcome};
 use super::sign::WRONG_SIGNATURE;
 use crate::app::keys::decide_destruction;
 use crate::app::transition::transition;
+use crate::app::watch::wait_until_admitted;
 use crate::app::{App, Error, Kind, failpoint};
 use crate::domain::audit::Actor;
 use crate::domain::id::Handle;
@@ -84,7 +85,12 @@ impl App {
         let token = self.token(&request.token)?;
         let (mut key, attempt) = self.obtain_key(&token, &request, attempt, start).await?;
         key.tenant = Some(request.tenant);
-        match self.signed_csr(&token, &key, &request.spec, request.scheme).await {
+        let signed = match self.signed_csr(&token, &key, &request.spec, request.scheme).await {
+            // A worker that came up meanwhile may have loaded another module, and made the key with it.
+            Ok(csr) => wait_until_admitted(&self.0.health, &token).await.map(|()| csr),
+            failed => failed,
+        };
+        match signed {
             Ok(csr) => self.record_csr(&token, actor, request, key, attempt, csr).await,
             Err(error) if error.code() == WRONG_SIGNATURE => {
                 self.quarantine(request.handle, key, attempt, error).await

@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Seek};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -19,6 +20,9 @@ use crate::cli::report::{Failure, Report, facts};
 use crate::domain::clock::Clock;
 use crate::store::{self, Examined};
 pub(super) use manifest::{DATABASE, Manifest};
+
+/// The service copies and checks the whole index before it answers: minutes for tens of gigabytes.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 pub fn run(target: &Target, backup: Backup, report: &Report) -> Result<(), Failure> {
     let (dir, manifest) = match (backup.command, backup.out) {
@@ -105,7 +109,8 @@ fn fetch(client: &Client, dir: &Path) -> Result<Manifest, Failure> {
     let path = dir.join(DATABASE);
     let failed = |error: io::Error| Failure::Refused(format!("cannot write {}: {error}", path.display()));
     let mut file = new_private_file(&path).map_err(failed)?;
-    let announced = client.download(Call::new(Method::POST, "/backup"), &mut file)?;
+    let call = Call { patience: PATIENCE, ..Call::new(Method::POST, "/backup") };
+    let announced = client.download(call, &mut file)?;
     file.sync_all().and_then(|()| file.rewind()).map_err(failed)?;
     let (bytes, sha256) = store::digest(&mut file).map_err(failed)?;
     let arrived = format!("sha-256=:{}:", BASE64_STANDARD.encode(sha256));

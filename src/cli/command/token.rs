@@ -1,5 +1,7 @@
 //! `strongroom token`: asks the service; `probe` also works without one, in a worker of its own.
 
+use std::time::Duration;
+
 use hyper::Method;
 
 use super::slot::{configured, failure, options, spec, token_of_service};
@@ -7,11 +9,14 @@ use crate::api;
 use crate::cli::args::{Target, Token};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::report::{Failure, Report, facts, say, table};
-use crate::domain::algorithm::KeyKind;
+use crate::domain::algorithm::{KeyKind, KeyType};
+use crate::hsm::profile::Deadlines;
 use crate::hsm::{self, Hsm, StartOptions, TokenInfo, TokenSpec};
 use crate::http::rest;
 
 const JSON: &str = "application/json";
+/// For the keys of a probe on another machine, whose profile is not here.
+const REMOTE_GENERATIONS: Duration = Duration::from_secs(30 * 60);
 
 pub fn run(target: &Target, token: Token, report: &Report) -> Result<(), Failure> {
     match token {
@@ -69,17 +74,20 @@ fn accept(
 fn probe(target: &Target, token: Option<&str>, kinds: &[String]) -> Result<api::Probe, Failure> {
     if target.server.is_some() {
         let token = token_of_service(target, token.map(str::to_owned))?;
-        return ask_service(target, &token, kinds);
+        return ask_service(target, &token, kinds, REMOTE_GENERATIONS);
     }
     let config = super::config(&target.config)?;
     let (name, token) = configured(&config, token)?;
     let spec = spec(&config, name, token)?;
     let wanted = parsed(kinds)?.unwrap_or_else(|| spec.profile.keys.clone());
+    let deadlines = spec.profile.deadlines;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
     match runtime.block_on(probe_alone(spec, options(&config), &wanted)) {
         Ok((info, probes)) => Ok(rest::probe(name, &info, &probes)),
-        Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(target, name, kinds),
+        Err(error) if error.kind() == hsm::Kind::LockHeld => {
+            ask_service(target, name, kinds, generations(&deadlines, &wanted))
+        }
         Err(error) => Err(failure(&error)),
     }
 }
@@ -114,11 +122,26 @@ async fn probe_alone(
     found.remove(0)
 }
 
-fn ask_service(target: &Target, token: &str, kinds: &[String]) -> Result<api::Probe, Failure> {
+/// How long a token may take to make a key of each kind: an RSA-4096 key alone takes some HSMs minutes.
+fn generations(deadlines: &Deadlines, kinds: &[KeyKind]) -> Duration {
+    let deadline = |kind: &KeyKind| match kind.key_type() {
+        KeyType::Rsa => deadlines.generate_rsa,
+        KeyType::Ec | KeyType::Edwards => deadlines.generate_ec,
+    };
+    kinds.iter().map(deadline).sum()
+}
+
+fn ask_service(
+    target: &Target,
+    token: &str,
+    kinds: &[String],
+    generations: Duration,
+) -> Result<api::Probe, Failure> {
     let body = api::ProbeKinds { kinds: Some(kinds.to_vec()).filter(|kinds| !kinds.is_empty()) };
     let body = serde_json::to_vec(&body).map_err(Failure::broken)?;
     let path = format!("/tokens/{}/probe", escape(token));
-    let call = Call { body: Some((JSON, body)), ..Call::new(Method::POST, path) };
+    let call = Call::new(Method::POST, path);
+    let call = Call { body: Some((JSON, body)), patience: call.patience + generations, ..call };
     Ok(Client::new(target)?.json(call)?.1)
 }
 

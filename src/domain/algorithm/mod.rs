@@ -47,6 +47,18 @@ pub enum KeyMaterial {
     },
 }
 
+/// A type of key: what its private part consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyType {
+    /// On a named curve over a prime field.
+    Ec,
+    /// On a twisted Edwards curve.
+    Edwards,
+    /// RSA.
+    Rsa,
+}
+
 /// A signature scheme: how a CSR is signed with keys of a kind.
 #[derive(Clone, Copy)]
 pub struct Scheme(&'static SchemeEntry);
@@ -97,6 +109,15 @@ impl KeyKind {
     /// What the token has to make.
     pub fn material(self) -> KeyMaterial {
         self.0.material
+    }
+
+    /// Of which type a key of the kind is.
+    pub fn key_type(self) -> KeyType {
+        match self.material() {
+            KeyMaterial::Rsa { .. } => KeyType::Rsa,
+            KeyMaterial::Ec { .. } => KeyType::Ec,
+            KeyMaterial::Edwards { .. } => KeyType::Edwards,
+        }
     }
 
     /// The curve's name in a JSON Web Key; an RSA key has none.

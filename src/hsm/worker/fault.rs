@@ -237,7 +237,14 @@ fn guards_the_key(code: RvError) -> bool {
 }
 
 fn changes_the_token(function: Function) -> bool {
-    matches!(function, Function::GenerateKeyPair | Function::CreateObject | Function::DestroyObject)
+    matches!(
+        function,
+        Function::GenerateKeyPair
+            | Function::CreateObject
+            | Function::DestroyObject
+            | Function::InitPIN
+            | Function::SetPIN
+    )
 }
 
 /// Codes that PKCS#11 gives for the state on entry, before anything is done (PKCS#11 v3.0 base

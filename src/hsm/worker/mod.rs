@@ -117,7 +117,7 @@ fn change_pin(module: &Module, wanted: ChangePin, lock_dir: &Path) -> Result<Slo
         PinChangedBy::SecurityOfficer(so_pin) => pin_change::set(module, slot, &breaker, &so_pin.0, &new.0)?,
         PinChangedBy::User(present) => pin_change::change(module, slot, &breaker, &present, &new.0)?,
     }
-    module.slot_info(slot).map_err(Fault::into_error)
+    module.slot_info(slot).map_err(|fault| pin_change::changed_but(&fault.into_error()))
 }
 
 /// Logs in and takes calls until the service asks for the end.

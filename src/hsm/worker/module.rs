@@ -37,6 +37,7 @@ pub(super) struct Module {
     pub(super) pkcs11: Pkcs11,
     path: PathBuf,
     sha256: String,
+    init_args_sha256: Option<String>,
 }
 
 impl Module {
@@ -61,14 +62,15 @@ impl Module {
             let message = format!("the PKCS#11 module {} cannot be read", path.display());
             Error::new(Kind::Misconfigured, message).because(cause)
         })?;
-        let sha256 = hex::encode(digest(&SHA256, &file));
+        let sha256 = sha256_hex(&file);
         let pkcs11 = Pkcs11::new(path).map_err(|error| failed("loaded", error.into()))?;
         match pkcs11.initialize(init_args(reserved)?).map_err(Fault::from) {
             Ok(()) => {}
             Err(fault) if fault.remedy == Remedy::Nothing => {}
             Err(fault) => return Err(failed("initialised", fault)),
         }
-        Ok(Self { pkcs11, path: path.clone(), sha256 })
+        let init_args_sha256 = reserved.map(|text| sha256_hex(text.as_bytes()));
+        Ok(Self { pkcs11, path: path.clone(), sha256, init_args_sha256 })
     }
 
     /// Every slot, with the token in it if that answers.
@@ -116,6 +118,7 @@ impl Module {
             library_version: version(library.library_version()),
             module: self.path.clone(),
             module_sha256: self.sha256.clone(),
+            init_args_sha256: self.init_args_sha256.clone(),
             algorithms: Vec::new(),
             evidence: evidence(declared_hardware, token.manufacturer_id(), token.model()),
             sessions: 0,
@@ -221,6 +224,10 @@ fn ambiguous<'a>(selector: &Selector, tokens: impl Iterator<Item = &'a SlotToken
 fn evidence(declared_hardware: bool, manufacturer: &str, model: &str) -> EvidenceLevel {
     let software = SOFTWARE.iter().any(|(by, of)| manufacturer.starts_with(by) && model.starts_with(of));
     if declared_hardware && !software { EvidenceLevel::E1 } else { EvidenceLevel::E0 }
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(digest(&SHA256, bytes))
 }
 
 /// cryptoki cuts the padding with blanks that the standard asks for; some modules pad with zeros.

@@ -1,5 +1,6 @@
 //! Setting and changing the user PIN. Every PIN is tried once per command, and never where a wrong one
-//! would lock the token.
+//! would lock the token. Once the token may have the new PIN, every error is
+//! [`Kind::OutcomeUnknown`]: whoever keeps the PIN must not throw it away.
 
 use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::session::{Session, UserType};
@@ -31,7 +32,7 @@ pub(super) fn set(
         .map_err(|error| explain(error, "the token refused the security officer's PIN; it was tried once"))?;
     session.init_pin(new).map_err(new_pin_refused)?;
     // The user PIN is another one now, whatever became of the last.
-    breaker.forget()
+    breaker.forget().map_err(|error| changed_but(&error))
 }
 
 /// The user changes the own PIN: C_Login and C_SetPIN (PKCS#11 v3.0, 5.5.8). C_SetPIN alone is allowed,
@@ -64,7 +65,13 @@ pub(super) fn change(
             set_pin(&session, present, new)?;
         }
     }
-    breaker.forget()
+    breaker.forget().map_err(|error| changed_but(&error))
+}
+
+/// What went wrong after the token took the new PIN.
+pub(super) fn changed_but(error: &Error) -> Error {
+    Error::new(Kind::OutcomeUnknown, "the token has the new PIN, but something failed after it")
+        .because_of(error)
 }
 
 fn conclude(login: cryptoki::error::Result<()>, attempt: Attempt<'_>) -> Result<(), Error> {
@@ -113,7 +120,11 @@ fn new_pin_refused(error: CryptokiError) -> Error {
         CryptokiError::Pkcs11(RvError::PinLenRange | RvError::PinInvalid | RvError::PinTooWeak, _) => {
             explain(error, "the token refused the new PIN: too short, too long or too weak for it")
         }
-        error => into_error(error),
+        error => match into_error(error) {
+            error if matches!(error.kind(), Kind::Refused | Kind::Unsupported) => error,
+            error => Error::new(Kind::OutcomeUnknown, "the token may have the new PIN or not; try which")
+                .because_of(&error),
+        },
     }
 }
 

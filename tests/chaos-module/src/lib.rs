@@ -21,7 +21,7 @@
 //! ```
 //!
 //! `<function>` is one of C_Initialize, C_Finalize, C_GetSlotList, C_GetTokenInfo, C_GetMechanismList,
-//! C_OpenSession, C_CloseSession, C_Login, C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal,
+//! C_OpenSession, C_CloseSession, C_Login, C_SetPIN, C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal,
 //! C_GetAttributeValue, C_SetAttributeValue, C_CopyObject, C_CreateObject, C_DestroyObject,
 //! C_GenerateKeyPair, C_WrapKey,
 //! C_SignInit, C_Sign.
@@ -64,7 +64,7 @@
 //!
 //! `<function> <number of the call> <action>`, written before a fault that does not return, so that a
 //! test can wait for it. Alterations appear only when there was something to alter. Arguments never
-//! appear: C_Login's is a PIN.
+//! appear: those of C_Login and C_SetPIN are PINs.
 
 // The wrappers have the names of the functions they replace.
 #![allow(non_snake_case)]
@@ -205,6 +205,8 @@ wrappers! {
         session: CK_SESSION_HANDLE_PTR);
     fn C_CloseSession(session: CK_SESSION_HANDLE);
     fn C_Login(session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: CK_UTF8CHAR_PTR, pin_length: CK_ULONG);
+    fn C_SetPIN(session: CK_SESSION_HANDLE, old: CK_UTF8CHAR_PTR, old_length: CK_ULONG,
+        new: CK_UTF8CHAR_PTR, new_length: CK_ULONG);
     fn C_FindObjectsInit(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, attributes: CK_ULONG);
     fn C_FindObjects(session: CK_SESSION_HANDLE, objects: CK_OBJECT_HANDLE_PTR, room: CK_ULONG,
         count: CK_ULONG_PTR) answers Answer::Count(count);

@@ -12,9 +12,13 @@ use crate::domain::probe::Acceptance;
 /// The kinds that a body names; `None` for all.
 pub(in crate::http::rest) fn kinds(body: api::ProbeKinds) -> Result<Option<Vec<KeyKind>>, Vec<Invalid>> {
     let Some(names) = body.kinds else { return Ok(None) };
+    if names.is_empty() {
+        return Err(vec![Invalid::new("kinds", "name a key kind, or leave it out for all")]);
+    }
     let (mut kinds, mut wrong) = (Vec::new(), Vec::new());
     for (place, name) in names.iter().enumerate() {
         match name.parse() {
+            Ok(kind) if kinds.contains(&kind) => {}
             Ok(kind) => kinds.push(kind),
             Err(error) => wrong.push(Invalid::new(format!("kinds[{place}]"), format!("{error}"))),
         }
