@@ -345,7 +345,7 @@ pub struct KeyPage {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MarryCertificate {
-    /// Take a certificate that has expired or is not valid yet; `false` when absent.
+    /// Take a certificate that has expired or is not valid yet, or whose chain has one; `false` when absent.
     #[serde(default)]
     pub allow_expired: bool,
 }

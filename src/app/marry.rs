@@ -26,8 +26,8 @@ impl App {
     ///
     /// # Errors
     /// [`Kind::Invalid`] when it cannot be read; [`Kind::Refused`] when no certificate in it is for
-    /// the request's key, or the one that is has expired or is not valid yet and `validity` asks for
-    /// more; [`Kind::Conflict`] when the request is not pending or has another one.
+    /// the request's key, or it or one of its chain has expired or is not valid yet and `validity` asks
+    /// for more; [`Kind::Conflict`] when the request is not pending or has another one.
     pub async fn marry(
         &self,
         caller: &Caller,
@@ -105,9 +105,10 @@ fn refusal(error: MarryError) -> Error {
         MarryError::PublicKeyMismatch { .. } => "certificate.key-mismatch",
         MarryError::Expired { .. } => "certificate.expired",
         MarryError::NotYetValid { .. } => "certificate.not-yet-valid",
-        MarryError::SeveralForTheKey { .. } | MarryError::NotOfACa { .. } | MarryError::NotInChain { .. } => {
-            return Error::invalid(vec![error.into()]);
-        }
+        MarryError::SeveralForTheKey { .. }
+        | MarryError::SeveralOfOneCa { .. }
+        | MarryError::NotOfACa { .. }
+        | MarryError::NotInChain { .. } => return Error::invalid(vec![error.into()]),
     };
     Error::new(Kind::Refused, code, error.to_string())
 }

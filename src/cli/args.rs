@@ -285,7 +285,7 @@ pub enum Csr {
         handle: String,
         /// The certificate; `-` for standard input.
         file: PathBuf,
-        /// Take it even when it has expired or is not valid yet.
+        /// Take it even when it, or one of its chain, has expired or is not valid yet.
         #[arg(long)]
         allow_expired: bool,
     },

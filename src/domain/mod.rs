@@ -25,3 +25,4 @@ pub mod probe;
 pub mod san;
 pub mod signing_request;
 pub mod template;
+mod text;

@@ -86,6 +86,21 @@ fn a_key_that_is_not_offered_is_told_with_what_is() {
 }
 
 #[test]
+fn names_that_deceive_their_reader_are_refused() {
+    assert_refused_fields(&[
+        (json!({ "subject": "CN=a\u{202e}b" }), "subject", None, "CN: the value has the character U+202E"),
+        (json!({ "subject": "C=#0c024e4c,CN=a" }), "subject", None, "C: a country is a PrintableString"),
+        (json!({ "sans": ["DNS:a", "UPN:a\u{200b}@b"] }), "sans[1]", None, "has the character U+200B"),
+        (
+            json!({ "subject": "CN=a", "unstructured_name": "a\u{202e}" }),
+            "unstructured_name",
+            None,
+            "has the character U+202E",
+        ),
+    ]);
+}
+
+#[test]
 fn bad_extensions_are_told_by_their_path() {
     let body = |extensions: Value| json!({ "subject": "CN=a", "extensions": extensions });
     assert_refused_fields(&[
@@ -106,6 +121,12 @@ fn bad_extensions_are_told_by_their_path() {
             "extensions.key_usage",
             None,
             "needs basic_constraints with ca = true",
+        ),
+        (
+            body(json!({ "key_usage": ["digitalSignature", "keyEncipherment"] })),
+            "extensions.key_usage[1]",
+            None,
+            "an EC key cannot be used for keyEncipherment (RFC 8813 section 3)",
         ),
     ]);
 }

@@ -17,6 +17,7 @@ impl App {
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Made, Error> {
         let key = self.usable_key(caller, key).await?;
+        wish.spec.validate_for(key.kind).map_err(Error::invalid)?;
         let scheme = key.kind.scheme_with(wish.digest, wish.padding)?;
         let token = self.token(&key.token)?;
         self.usable(&token).await?;

@@ -165,6 +165,7 @@ impl App {
         idempotency: Option<IdempotencyKey>,
         wait: Wait,
     ) -> Result<Produced, Error> {
+        wish.spec.validate_for(kind).map_err(Error::invalid)?;
         let scheme = kind.scheme_with(wish.digest, wish.padding)?;
         let token = self.token_for(token)?;
         let info = self.usable(&token).await?;

@@ -6,6 +6,7 @@
 //! independent verifier. A scheme without an independent verifier cannot be entered: Ed448 is not
 //! here, for `aws-lc-rs` has none and no other crate's verifier is released as stable.
 
+mod family;
 mod table;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use self::table::{Entry, KEY_KINDS, SchemeEntry};
 use super::invalid::Invalid;
+pub use family::KeyFamily;
 
 /// A key kind: an entry of the table. Compared and stored by name.
 #[derive(Clone, Copy)]

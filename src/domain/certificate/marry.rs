@@ -42,15 +42,25 @@ pub enum MarryError {
         /// Its subject, as RFC 4514.
         subject: String,
     },
-    /// The certificate for the key is past its end.
-    #[error("the certificate has expired: it was valid until {not_after}")]
+    /// A CA's certificate came in several editions, of which only one fits into a chain.
+    #[error("there is more than one certificate of `{subject}` with the same key; send one of them")]
+    SeveralOfOneCa {
+        /// Its subject, as RFC 4514.
+        subject: String,
+    },
+    /// A certificate is past its end.
+    #[error("the certificate of `{subject}` has expired: it was valid until {not_after}")]
     Expired {
+        /// Its subject, as RFC 4514.
+        subject: String,
         /// The end of its validity.
         not_after: Timestamp,
     },
-    /// The certificate for the key is before its start.
-    #[error("the certificate is not valid yet: it will be from {not_before}")]
+    /// A certificate is before its start.
+    #[error("the certificate of `{subject}` is not valid yet: it will be from {not_before}")]
     NotYetValid {
+        /// Its subject, as RFC 4514.
+        subject: String,
         /// The start of its validity.
         not_before: Timestamp,
     },
@@ -72,17 +82,22 @@ impl From<MarryError> for Invalid {
 const CLOCK_SKEW_MILLIS: i64 = 5 * 60 * 1000;
 
 impl MarriedChain {
-    /// Checks that `now` is within the leaf's validity.
+    /// Checks that `now` is within the validity of every certificate: clients refuse a chain by its
+    /// weakest link.
     ///
     /// # Errors
     /// [`MarryError::Expired`] or [`MarryError::NotYetValid`].
     pub fn check_validity(&self, now: Timestamp) -> Result<(), MarryError> {
-        let ReadCertificate { not_before, not_after, .. } = self.leaf;
-        if not_after < now {
-            return Err(MarryError::Expired { not_after });
-        }
-        if now.plus_millis(CLOCK_SKEW_MILLIS) < not_before {
-            return Err(MarryError::NotYetValid { not_before });
+        for ReadCertificate { subject, not_before, not_after, .. } in
+            [&self.leaf].into_iter().chain(&self.chain)
+        {
+            let subject = subject.clone();
+            if *not_after < now {
+                return Err(MarryError::Expired { subject, not_after: *not_after });
+            }
+            if now.plus_millis(CLOCK_SKEW_MILLIS) < *not_before {
+                return Err(MarryError::NotYetValid { subject, not_before: *not_before });
+            }
         }
         Ok(())
     }
@@ -109,6 +124,9 @@ pub fn marry(certificates: Vec<ReadCertificate>, spki_der: &[u8]) -> Result<Marr
         return Err(MarryError::PublicKeyMismatch { subjects });
     };
     let leaf = others.remove(at);
+    if let Some(subject) = several_of_one_ca(&others) {
+        return Err(MarryError::SeveralOfOneCa { subject });
+    }
     let mut chain: Vec<ReadCertificate> = Vec::with_capacity(others.len());
     while let Some(at) = others.iter().position(|above| issued(above, chain.last().unwrap_or(&leaf))) {
         let issuer = others.remove(at);
@@ -121,6 +139,17 @@ pub fn marry(certificates: Vec<ReadCertificate>, spki_der: &[u8]) -> Result<Marr
         Some(stray) => Err(MarryError::NotInChain { subject: stray.subject }),
         None => Ok(MarriedChain { leaf, chain }),
     }
+}
+
+/// A root that also has a cross-certificate, or a CA certificate beside its renewal: which of them goes
+/// into the chain would depend on the order in which they came.
+fn several_of_one_ca(certificates: &[ReadCertificate]) -> Option<String> {
+    let same = |a: &ReadCertificate, b: &ReadCertificate| a.subject == b.subject && a.spki == b.spki;
+    let twice = certificates
+        .iter()
+        .enumerate()
+        .find(|(at, certificate)| certificates.iter().take(*at).any(|earlier| same(earlier, certificate)));
+    twice.map(|(_, certificate)| certificate.subject.clone())
 }
 
 /// Whether the certificate is a CA's: RFC 5280 section 6.1.4 (k) and (n). A certificate of version 1,

@@ -30,7 +30,9 @@ pub fn read(bytes: &[u8]) -> Result<Vec<ReadCertificate>, Invalid> {
         let reason = format!("is {} bytes long; at most {MAX_BYTES} are taken", bytes.len());
         return Err(Invalid::new(FIELD, reason));
     }
-    let blocks = pem::blocks(std::str::from_utf8(bytes).unwrap_or_default()).map_err(unreadable)?;
+    // Text around the blocks may be in any encoding.
+    let text = String::from_utf8_lossy(bytes);
+    let blocks = pem::blocks(&text).map_err(unreadable)?;
     let certificates = if blocks.is_empty() {
         read_der(bytes).map_err(|reason| Invalid::new(FIELD, reason))?
     } else {

@@ -214,9 +214,47 @@ fn a_certificate_is_valid_from_its_start_to_its_end() {
         assert_eq!(married.check_validity(good), Ok(()), "{good}");
     }
     let late = married.check_validity(not_after.plus_millis(1));
-    assert_eq!(late, Err(MarryError::Expired { not_after }));
+    let subject = ca.leaf.subject.clone();
+    assert_eq!(late, Err(MarryError::Expired { subject: subject.clone(), not_after }));
     let early = married.check_validity(not_before.plus_millis(-6 * minutes));
-    assert_eq!(early, Err(MarryError::NotYetValid { not_before }));
+    assert_eq!(early, Err(MarryError::NotYetValid { subject, not_before }));
+}
+
+#[test]
+fn a_chain_is_valid_as_long_as_every_certificate_in_it() {
+    let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);
+    let mut short = ca_params("intermediate");
+    short.not_after = date_time_ymd(2026, 2, 3);
+    let short = CertifiedIssuer::signed_by(short, key(&PKCS_ECDSA_P256_SHA256), &ca.root).unwrap();
+    let leaf = one(params("leaf").signed_by(&key(&PKCS_ECDSA_P256_SHA256), &short).unwrap().der());
+    let intermediate = one(short.der());
+    let married = marry(vec![leaf.clone(), intermediate.clone(), ca.root()], &leaf.spki).unwrap();
+    assert_eq!(married.check_validity(intermediate.not_after), Ok(()));
+    let late = married.check_validity(intermediate.not_after.plus_millis(1));
+    let ReadCertificate { subject, not_after, .. } = intermediate;
+    assert_eq!(late, Err(MarryError::Expired { subject, not_after }));
+}
+
+#[test]
+fn of_a_root_and_its_cross_certificate_only_one_is_taken_in_whichever_order() {
+    let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);
+    let old = CertifiedIssuer::self_signed(ca_params("old"), key(&PKCS_ECDSA_P256_SHA256)).unwrap();
+    let cross = one(ca_params("root").signed_by(ca.root.key(), &old).unwrap().der());
+    let (leaf, intermediate) = (ca.leaf.clone(), ca.intermediate());
+    let subject = ca.root().subject;
+    for both in [[cross.clone(), ca.root()], [ca.root(), cross.clone()]] {
+        let sent = [&[leaf.clone(), intermediate.clone(), one(old.der())], &both[..]].concat();
+        assert_eq!(marry(sent, &leaf.spki), Err(MarryError::SeveralOfOneCa { subject: subject.clone() }));
+    }
+    let married = marry(vec![leaf.clone(), intermediate, cross, one(old.der())], &leaf.spki).unwrap();
+    assert_eq!(married.chain.len(), 3);
+}
+
+#[test]
+fn text_around_a_block_may_be_in_any_encoding() {
+    let ca = TestCa::new(&PKCS_ECDSA_P256_SHA256);
+    let latin1 = [b"friendlyName: M\xfcller\n", pem(&ca.leaf.der).as_bytes()].concat();
+    assert_eq!(read(&latin1), Ok(vec![ca.leaf]));
 }
 
 #[test]

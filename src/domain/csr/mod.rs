@@ -58,6 +58,7 @@ impl CsrSpec {
             let reason = "is empty, and so is sans: a certificate has to name something";
             problems.push(Invalid::new("subject", reason));
         }
+        problems.extend(self.subject.problem().map(|reason| Invalid::new("subject", reason)));
         if self.sans.len() > MAX_SANS {
             let reason = format!("has {} names; at most {MAX_SANS} are taken", self.sans.len());
             problems.push(Invalid::new("sans", reason));
@@ -77,6 +78,15 @@ impl CsrSpec {
             let reason = value.and_then(|value| text_problem(value, MAX_ATTRIBUTE));
             problems.extend(reason.map(|reason| Invalid::new(field, reason)));
         }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Checks that a key of that kind can do what is asked for.
+    ///
+    /// # Errors
+    /// Every rule that is broken.
+    pub fn validate_for(&self, kind: KeyKind) -> Result<(), Vec<Invalid>> {
+        let problems = self.extensions.problems_with(kind.material().into());
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 

@@ -35,10 +35,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::algorithm::KeyFamily;
 use super::invalid::Invalid;
+use super::text::hidden_problem;
 pub use certificate_policies::CertificatePolicy;
 pub use extended_key_usage::{ExtendedKeyUsage, NotAPurpose};
-pub use key_usage::{KeyUsageBit, NotAKeyUsage};
+pub use key_usage::{KeyUsageBit, NotAKeyUsage, Unfit};
 pub use microsoft::MicrosoftTemplate;
 pub use name::ExtensionName;
 pub use name_constraints::{NameConstraints, Subtree};
@@ -110,6 +112,16 @@ impl Extensions {
         problems
     }
 
+    /// Every usage that no key of the family can have; none when the key fits.
+    pub fn problems_with(&self, family: KeyFamily) -> Vec<Invalid> {
+        let unfit = self.key_usage.iter().enumerate().filter_map(|(at, bit)| {
+            let Unfit { key, rule } = bit.unfit_for(family)?;
+            let reason = format!("{key} cannot be used for {bit} ({rule}); leave it out");
+            Some(Invalid::new(format!("extensions.key_usage[{at}]"), reason))
+        });
+        unfit.collect()
+    }
+
     fn usage_problems(&self) -> Vec<Invalid> {
         let has = |bit| self.key_usage.contains(&bit);
         let mut problems = duplicates("extensions.key_usage", &self.key_usage);
@@ -157,5 +169,8 @@ pub(super) fn text_problem(text: &str, max: usize) -> Option<String> {
     if let Some(control) = text.chars().find(|c| c.is_control()) {
         return Some(format!("has the control character U+{:04X}", u32::from(control)));
     }
-    (length > max).then(|| format!("has {length} characters; at most {max} are allowed"))
+    if length > max {
+        return Some(format!("has {length} characters; at most {max} are allowed"));
+    }
+    hidden_problem(text)
 }

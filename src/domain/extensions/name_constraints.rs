@@ -44,6 +44,13 @@ impl NameConstraints {
     pub(super) fn problems(&self, is_ca: bool) -> Vec<Invalid> {
         let mut problems = duplicates(&format!("{FIELD}.permitted"), &self.permitted);
         problems.extend(duplicates(&format!("{FIELD}.excluded"), &self.excluded));
+        for (list, subtrees) in [("permitted", &self.permitted), ("excluded", &self.excluded)] {
+            for (at, subtree) in subtrees.iter().enumerate() {
+                let Subtree::DirectoryName(name) = subtree else { continue };
+                let field = format!("{FIELD}.{list}[{at}]");
+                problems.extend(name.problem().map(|reason| Invalid::new(field, reason)));
+            }
+        }
         if !is_ca {
             let reason = "need basic_constraints with ca = true (RFC 5280 section 4.2.1.10)";
             problems.push(Invalid::new(FIELD, reason));

@@ -315,3 +315,38 @@ fn malformed_parts_cannot_be_read() {
         assert!(read(json.clone()).is_err(), "{json}");
     }
 }
+
+#[test]
+fn a_key_cannot_have_usages_that_its_algorithm_has_not() {
+    use KeyUsageBit::*;
+    let every = [
+        DigitalSignature,
+        NonRepudiation,
+        KeyEncipherment,
+        DataEncipherment,
+        KeyAgreement,
+        KeyCertSign,
+        CrlSign,
+        EncipherOnly,
+        DecipherOnly,
+    ];
+    let extensions = Extensions { key_usage: every.to_vec(), ..Extensions::default() };
+    for (family, unfit) in [
+        (KeyFamily::Rsa, &[4, 7, 8][..]),
+        (KeyFamily::RsaPss, &[2, 3, 4, 7, 8]),
+        (KeyFamily::Ec, &[2, 3]),
+        (KeyFamily::Edwards, &[2, 3, 4, 7, 8]),
+        (KeyFamily::PostQuantumSignature, &[2, 3, 4, 7, 8]),
+        (KeyFamily::KeyAgreement, &[]),
+        (KeyFamily::Other, &[]),
+    ] {
+        let found = extensions.problems_with(family).into_iter().map(|invalid| invalid.field);
+        let unfit: Vec<String> = unfit.iter().map(|at| format!("extensions.key_usage[{at}]")).collect();
+        assert_eq!(found.collect::<Vec<_>>(), unfit, "{family:?}");
+    }
+    let reason = Extensions { key_usage: vec![KeyEncipherment], ..Extensions::default() }
+        .problems_with(KeyFamily::Ec)
+        .remove(0)
+        .reason;
+    assert_eq!(reason, "an EC key cannot be used for keyEncipherment (RFC 8813 section 3); leave it out");
+}

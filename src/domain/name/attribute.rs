@@ -5,11 +5,15 @@
 //! its text becomes a UTF8String, and its `#hex` value may be any of a few primitive types. The next
 //! type is one entry.
 
+use std::borrow::Cow;
+
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc3280, rfc4519};
 use der::asn1::{Any, BitString, Ia5StringRef, OctetString, PrintableStringRef, Utf8StringRef};
 use der::{Decode, Tag, Tagged};
 use x509_cert::attr::AttributeTypeAndValue;
+
+use super::super::text::hidden_problem;
 
 struct AttributeType {
     /// Names in text, in any case; the first is printed.
@@ -109,13 +113,15 @@ const fn entry(
     AttributeType { names, oid, syntax, max }
 }
 
-/// The attribute type of that name or dotted OID; otherwise the reason why there is none.
+/// The attribute type of that name or dotted OID, which Java and .NET print with `OID.` before it (RFC 2253
+/// section 4); otherwise the reason why there is none.
 pub(super) fn type_of(text: &str) -> Result<ObjectIdentifier, String> {
     let named = |entry: &&AttributeType| entry.names.iter().any(|name| name.eq_ignore_ascii_case(text));
     if let Some(entry) = TABLE.iter().find(named) {
         return Ok(entry.oid);
     }
-    ObjectIdentifier::new(text).map_err(|_| {
+    let dotted = text.get(..4).filter(|prefix| prefix.eq_ignore_ascii_case("OID."));
+    ObjectIdentifier::new(text.get(dotted.map_or(0, str::len)..).unwrap_or_default()).map_err(|_| {
         let given: String = text.chars().take(40).collect();
         let known: Vec<&str> = TABLE.iter().filter_map(|entry| entry.names.first().copied()).collect();
         let known = known.join(", ");
@@ -152,10 +158,23 @@ pub(super) fn check(attribute: &AttributeTypeAndValue) -> Result<(), String> {
         (Some(entry), Some(text)) if entry.syntax.allows(attribute.value.tag()) => {
             check_text(text, entry.syntax, Some(entry.max))
         }
+        (_, None) if is_text_tag(attribute.value.tag()) => {
+            let tag = attribute.value.tag();
+            Err(format!("the value is a malformed {tag}: it has bytes that a {tag} cannot have"))
+        }
         (Some(entry), _) => Err(format!("the value must be a {}, as its type asks for", entry.syntax.tag())),
         (None, Some(text)) => check_text(text, Syntax::Directory, None),
         (None, None) => check_primitive(&attribute.value),
     }
+}
+
+/// The rule that a value breaks which is read nevertheless, see [`super::Name::problem`].
+pub(super) fn problem(attribute: &AttributeTypeAndValue) -> Option<String> {
+    let is_country = known(attribute.oid).is_some_and(|entry| matches!(entry.syntax, Syntax::Country));
+    if is_country && attribute.value.tag() != Tag::PrintableString {
+        return Some("a country is a PrintableString (RFC 5280 Appendix A.1); write it as text".to_owned());
+    }
+    hidden_problem(text_of(attribute)?).map(|problem| format!("the value {problem}"))
 }
 
 /// Whether the value has the string type that its text alone would be given.
@@ -172,6 +191,27 @@ pub(super) fn text_of(attribute: &AttributeTypeAndValue) -> Option<&str> {
         Tag::Ia5String => Ia5StringRef::try_from(value).ok().map(|text| text.as_str()),
         _ => None,
     }
+}
+
+/// The value for people, also of the string types that we do not encode and of malformed strings.
+pub(super) fn readable_text(attribute: &AttributeTypeAndValue) -> Option<Cow<'_, str>> {
+    let bytes = attribute.value.value();
+    match attribute.value.tag() {
+        Tag::PrintableString | Tag::Ia5String | Tag::VisibleString | Tag::NumericString => {
+            bytes.is_ascii().then(|| String::from_utf8_lossy(bytes))
+        }
+        // Nearly always Latin-1 in fact.
+        Tag::TeletexString => Some(bytes.iter().copied().map(char::from).collect()),
+        Tag::BmpString if bytes.len().is_multiple_of(2) => {
+            let units = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            String::from_utf16(&units.collect::<Vec<_>>()).ok().map(Cow::Owned)
+        }
+        _ => text_of(attribute).map(Cow::Borrowed),
+    }
+}
+
+fn is_text_tag(tag: Tag) -> bool {
+    matches!(tag, Tag::Utf8String | Tag::PrintableString | Tag::Ia5String)
 }
 
 fn known(oid: ObjectIdentifier) -> Option<&'static AttributeType> {

@@ -67,6 +67,15 @@ impl Name {
         self.0.is_empty()
     }
 
+    /// The rule that a name breaks which was taken nevertheless when it was read: names in certificates
+    /// and in specifications of the time before this rule have to be read, but not made again.
+    pub fn problem(&self) -> Option<String> {
+        self.0.iter().find_map(|attribute| {
+            let problem = attribute::problem(attribute)?;
+            Some(format!("{}: {problem}", print::type_name(attribute)))
+        })
+    }
+
     /// Its common names, in the order of the encoding.
     pub fn common_names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|attribute| attribute.oid == COMMON_NAME).filter_map(attribute::text_of)
@@ -166,7 +175,7 @@ pub(super) fn attribute_name(oid: ObjectIdentifier) -> Option<&'static str> {
 
 /// The rule of its type that an attribute from elsewhere breaks.
 pub(super) fn attribute_problem(attribute: &AttributeTypeAndValue) -> Option<String> {
-    attribute::check(attribute).err()
+    attribute::check(attribute).err().or_else(|| attribute::problem(attribute))
 }
 
 fn rdns_of(name: &x509_cert::name::Name) -> impl Iterator<Item = &[AttributeTypeAndValue]> {

@@ -1,5 +1,6 @@
 //! Prints a name as RFC 4514 section 2 has it.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use der::Encode;
@@ -53,12 +54,17 @@ fn print_attribute(
 ) -> fmt::Result {
     write!(f, "{}=", type_name(attribute))?;
     // RFC 4514 section 2.4: a type without a short name has its value as hex.
-    let as_text = match purpose {
-        Purpose::Exact => attribute::has_default_type(attribute),
-        Purpose::Readable => attribute::name_of(attribute.oid).is_some(),
+    let text = match purpose {
+        Purpose::Exact if attribute::has_default_type(attribute) => {
+            attribute::text_of(attribute).map(Cow::Borrowed)
+        }
+        Purpose::Readable if attribute::name_of(attribute.oid).is_some() => {
+            attribute::readable_text(attribute)
+        }
+        Purpose::Exact | Purpose::Readable => None,
     };
-    match attribute::text_of(attribute).filter(|text| as_text && !text.chars().any(char::is_control)) {
-        Some(text) => print_escaped(f, text),
+    match text.filter(|text| !text.chars().any(char::is_control)) {
+        Some(text) => print_escaped(f, &text),
         None => {
             let value = attribute.value.to_der().map_err(|_| fmt::Error)?;
             write!(f, "#{}", hex::encode(value))

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use der::Encode;
+use der::asn1::Any;
+use der::{Encode, Tag};
 use proptest::prelude::*;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
@@ -115,7 +116,7 @@ fn bad_texts_are_refused_with_the_place_and_the_rule() {
         ("1.2.3=#0c016", 6, "`#` is followed by an even number of hexadecimal digits"),
         ("1.2.3=#0c01610c", 6, "the `#` value is not one DER value"),
         ("1.2.3=#0c01zz", 11, "`z` is not expected after the value"),
-        ("1.2.3=#0c01ff", 6, "the value is UTF8String"),
+        ("1.2.3=#0c01ff", 6, "the value is a malformed UTF8String"),
         ("1.2.3=#0c0100", 6, "the value has the control character U+0000"),
         ("1.2.3=#0500", 6, "the value is NULL; it must be a UTF8String"),
         ("1.2.3=#3003020101", 6, "the value is SEQUENCE; it must be a UTF8String"),
@@ -188,6 +189,42 @@ fn lists_are_taken_literally_and_refused_by_place() {
 }
 
 #[test]
+fn some_names_are_read_but_have_a_problem() {
+    for (text, problem) in [
+        ("C=NL,CN=é\u{200c}", None),
+        ("C=#0c024e4c", Some("C: a country is a PrintableString (RFC 5280 Appendix A.1)")),
+        ("jurisdictionC=#0c024e4c,CN=a", Some("jurisdictionCountryName: a country is a PrintableString")),
+        ("CN=a\u{202e}b", Some("CN: the value has the character U+202E, which is invisible or changes")),
+        ("CN=a,1.2.3=x\u{200b}", Some("1.2.3: the value has the character U+200B")),
+    ] {
+        let found = text.parse::<Name>().unwrap().problem();
+        assert_eq!(found.is_some(), problem.is_some(), "{text}: {found:?}");
+        assert!(found.unwrap_or_default().starts_with(problem.unwrap_or_default()), "{text}");
+    }
+}
+
+#[test]
+fn a_type_may_be_written_as_java_and_dot_net_do() {
+    let plain: Name = "2.5.4.97=a,1.2.3=b".parse().unwrap();
+    assert_eq!("OID.2.5.4.97=a,oid.1.2.3=b".parse(), Ok(plain));
+}
+
+#[test]
+fn string_types_that_we_do_not_write_are_shown_as_text_to_people() {
+    for (tag, value, shown) in [
+        (Tag::TeletexString, b"M\xfcller".as_slice(), "CN=Müller"),
+        (Tag::BmpString, b"\x00M\x00\xfc", "CN=Mü"),
+        (Tag::BmpString, b"\x00M\x00", "CN=#1e03004d00"),
+        (Tag::PrintableString, b"*.a_b", "CN=*.a_b"),
+        (Tag::PrintableString, b"\xff", "CN=#1301ff"),
+        (Tag::TeletexString, b"a\0b", "CN=#1403610062"),
+    ] {
+        let attribute = AttributeTypeAndValue { oid: COMMON_NAME, value: Any::new(tag, value).unwrap() };
+        assert_eq!(readable_rdns([[attribute].as_slice()].into_iter()), shown);
+    }
+}
+
+#[test]
 fn common_names_are_found_wherever_they_stand() {
     let name: Name = "/CN=a/OU=x+CN=b/O=c".parse().unwrap();
     assert_eq!(name.common_names().collect::<Vec<_>>(), ["a", "b"]);
@@ -220,7 +257,7 @@ fn attribute() -> impl Strategy<Value = (String, String)> {
         "jurisdictionL",
         "1.2.3.4",
     ];
-    let text = "[^\\p{Cc}]{1,12}";
+    let text = "[^\\p{C}\\p{Zl}\\p{Zp}]{1,12}";
     prop_oneof![
         (prop::sample::select(directory.to_vec()), text),
         (prop::sample::select(vec!["C", "jurisdictionC"]), "[a-zA-Z]{2}"),

@@ -16,6 +16,7 @@ use std::fmt;
 
 use super::algorithm::{Digest, KeyKind, Padding, Scheme};
 use super::csr::CsrSpec;
+use super::invalid::Invalid;
 use super::template::{Approval, Presence, Template, Validity};
 
 /// What is wished for.
@@ -80,7 +81,7 @@ pub struct Effective {
 pub struct BrokenRule {
     /// Stable name, such as `subject.o.fixed` or `san.count`; docs/templates.md has them all.
     pub rule: String,
-    /// Path of the field in the wish, as in [`Invalid`](super::invalid::Invalid).
+    /// Path of the field in the wish, as in [`Invalid`].
     pub field: String,
     /// What was asked for, what is allowed, and what to do.
     pub message: String,
@@ -114,8 +115,13 @@ pub fn evaluate(template: &Template, wish: Wish) -> Result<Effective, Vec<Broken
     let scheme = key::scheme(&template.keys, kind, digest, padding, &mut broken);
     let validity_days = validity(&template.validity, validity_days, &mut broken);
     // What no rule of the template spoke of, but no CSR may say.
-    for invalid in spec.validate().err().into_iter().flatten() {
-        broken.push(BrokenRule::new("csr.invalid", invalid.field, invalid.reason));
+    let mut invalid = spec.validate().err().unwrap_or_default();
+    // Of a kind that is not allowed that is told, and no more.
+    if template.keys.kinds.contains(&kind) {
+        invalid.extend(spec.validate_for(kind).err().into_iter().flatten());
+    }
+    for Invalid { field, reason, .. } in invalid {
+        broken.push(BrokenRule::new("csr.invalid", field, reason));
     }
     match scheme {
         Some(scheme) if broken.is_empty() => {

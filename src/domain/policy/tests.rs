@@ -271,6 +271,16 @@ fn the_rules_that_rest_on_another_template_are_told_too() {
 }
 
 #[test]
+fn what_the_key_cannot_do_is_refused_for_this_kind_of_key_only() {
+    let open = RULES.replace("allowed = [\"tls_features\", \"1.2.3\"]", "unlisted = \"allowed\"");
+    let mut asked = wish();
+    asked.spec.extensions = extensions(serde_json::json!({ "key_usage": ["keyEncipherment"] }));
+    assert_eq!(rules(&template(&open), asked.clone()), ["csr.invalid"]);
+    asked.key = KeyChoice::New { kind: Some("rsa-3072".parse().unwrap()), token: None };
+    evaluate(&template(&open), asked).unwrap();
+}
+
+#[test]
 fn a_secret_is_in_no_message() {
     let text = RULES.replace("\"required\"", "\"refused\"");
     let mut long = wish();

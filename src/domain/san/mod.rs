@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::invalid::Invalid;
 use super::name::Name;
+use super::text::hidden_problem;
 pub use other_name::{OtherName, SMTP_UTF8_MAILBOX, USER_PRINCIPAL_NAME};
 
 /// How many alternative names a CSR may have.
@@ -136,13 +137,16 @@ impl San {
     /// The rule that a name breaks which was taken nevertheless when it was read: a specification of
     /// the time before this rule has to be read, but not made again.
     pub fn problem(&self) -> Option<String> {
-        let host = match self {
-            Self::Dns(name) => name.as_str(),
-            Self::Email(address) => address.domain(),
-            _ => return None,
-        };
-        let label = host::false_a_label(host)?;
-        Some(format!("`{label}` begins with xn--, but is no A-label (IDNA 2008, UTS 46)"))
+        match self {
+            Self::Dns(name) => false_a_label(name.as_str()),
+            Self::Email(address) => {
+                hidden_problem(address.local_part()).or_else(|| false_a_label(address.domain()))
+            }
+            Self::UserPrincipalName(name) => hidden_problem(name.as_str()),
+            Self::OtherName(name) => name.value().as_utf8_string().and_then(hidden_problem),
+            Self::DirectoryName(name) => name.problem(),
+            Self::Ip(_) | Self::Uri(_) | Self::RegisteredId(_) => None,
+        }
     }
 
     /// What kind of name it is.
@@ -196,6 +200,11 @@ impl FromStr for San {
         };
         parsed.map_err(|invalid| shifted(invalid, prefix.len() + 1))
     }
+}
+
+fn false_a_label(host: &str) -> Option<String> {
+    let label = host::false_a_label(host)?;
+    Some(format!("`{label}` begins with xn--, but is no A-label (IDNA 2008, UTS 46)"))
 }
 
 fn unknown_prefix() -> Invalid {

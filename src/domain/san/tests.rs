@@ -203,6 +203,21 @@ fn a_false_a_label_is_read_but_has_a_problem() {
     }
 }
 
+#[test]
+fn a_name_with_hidden_characters_is_read_but_has_a_problem() {
+    for text in [
+        "email:é\u{202e}@example.com",
+        "email:a\u{200b}é@example.com",
+        "UPN:a\u{202e}@example.com",
+        "otherName:1.2.3;UTF8:a\u{2066}b",
+        "dirName:CN=a\u{202e}b",
+    ] {
+        let problem = text.parse::<San>().unwrap().problem().unwrap();
+        assert!(problem.contains("which is invisible or changes the direction"), "{problem}");
+    }
+    assert!("dirName:C=#0c024e4c".parse::<San>().unwrap().problem().is_some());
+}
+
 /// Alternative names of every kind.
 pub(in crate::domain) fn any_san() -> impl Strategy<Value = San> {
     let host = "([a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\\.){0,3}[a-z]{2,5}";
@@ -218,7 +233,7 @@ pub(in crate::domain) fn any_san() -> impl Strategy<Value = San> {
         any_name()
             .prop_filter("not empty", |name| !name.is_empty())
             .prop_map(|name| format!("dirName:{name}")),
-        "otherName:1\\.3\\.9(\\.[1-9][0-9]{0,4}){1,6};UTF8:[^\\p{Cc}]{1,20}",
+        "otherName:1\\.3\\.9(\\.[1-9][0-9]{0,4}){1,6};UTF8:[^\\p{C}\\p{Zl}\\p{Zp}]{1,20}",
         "otherName:1\\.3\\.9(\\.[1-9][0-9]{0,4}){1,6};DER:(0500|3003020101|0c0107)",
         ("[a-z][a-z0-9+.-]{0,5}", host, "(/[a-zA-Z0-9._~-]{0,5}){0,3}")
             .prop_map(|(scheme, host, path)| format!("URI:{scheme}://{host}{path}")),

@@ -20,6 +20,7 @@ pub(super) fn contradictions(template: &Template) -> Vec<Invalid> {
     found.extend(sans(&template.sans));
     found.extend(keys(&template.keys));
     found.extend(extensions(&template.extensions));
+    found.extend(unfit_usages(&template.keys, &template.extensions));
     found.extend(validity(&template.validity));
     let refuses_every_subject = template.subject.unlisted == Permission::Refused
         && template.subject.types.values().all(|rules| rules.max == 0);
@@ -197,6 +198,18 @@ fn extensions(rules: &ExtensionRules) -> Vec<Invalid> {
         found.push(Invalid::new("extensions.refused", format!("{name} is allowed as well")));
     }
     found
+}
+
+/// A usage that is set stands in every CSR, whichever of the kinds its key is.
+fn unfit_usages(keys: &KeyRules, rules: &ExtensionRules) -> Vec<Invalid> {
+    let unfit = keys.kinds.iter().flat_map(|kind| {
+        let problems = rules.set.problems_with(kind.material().into());
+        problems.into_iter().map(move |problem| {
+            let reason = format!("{kind} keys, which `keys.kinds` allows: {}", problem.reason);
+            Invalid::new("extensions.set.key_usage", reason)
+        })
+    });
+    unfit.collect()
 }
 
 fn validity(validity: &Validity) -> Vec<Invalid> {

@@ -133,6 +133,10 @@ fn a_rule_that_contradicts_another_is_refused() {
             more("[extensions.set]\nkey_usage = [\"keyCertSign\"]"),
             "extensions.set.key_usage: keyCertSign needs basic_constraints",
         ),
+        (
+            more("[extensions.set]\nkey_usage = [\"keyEncipherment\"]"),
+            "extensions.set.key_usage: ec-p256 keys, which `keys.kinds` allows: an EC key cannot be used for keyEncipherment",
+        ),
         (more("[validity]\nmin = 0"), "validity.min: must be at least 1"),
         (more("[validity]\nmin = 9\nmax = 8"), "validity.min: is 9, more than `validity.max`, which is 8"),
         (more("[validity]\ndefault = 9\nmax = 8"), "validity.default: 9 is not within"),

@@ -44,7 +44,7 @@ const OFFERS: &[Offer] = &[
         (status = 400, description = "Not a handle, no certificate, or a parameter breaks a rule", body = api::Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such signing request", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "It is not pending; `state` says where it is", body = api::Problem, content_type = PROBLEM),
-        (status = 422, description = "No certificate in it is for the request's key, or it has expired or is not valid yet", body = api::Problem, content_type = PROBLEM),
+        (status = 422, description = "No certificate in it is for the request's key, or it or one of its chain has expired or is not valid yet", body = api::Problem, content_type = PROBLEM),
         EveryCall,
         WithBody,
     )

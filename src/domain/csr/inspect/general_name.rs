@@ -109,9 +109,16 @@ fn address(bytes: &[u8]) -> String {
     };
     let network = || {
         let (address, mask) = bytes.split_at(bytes.len() / 2);
-        Some(format!("{}/{}", one(address)?, one(mask)?))
+        Some(format!("{}/{}", one(address)?, mask_text(mask, one(mask)?)))
     };
     one(bytes).map(|address| address.to_string()).or_else(network).unwrap_or_else(|| hex::encode(bytes))
+}
+
+/// How many bits a mask has; the mask itself when they are not its first ones.
+fn mask_text(bytes: &[u8], mask: IpAddr) -> String {
+    let bits = bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte << bit & 0x80 != 0));
+    let ones = bits.clone().take_while(|bit| *bit).count();
+    if bits.skip(ones).any(|bit| bit) { mask.to_string() } else { ones.to_string() }
 }
 
 const RULE: &str = "RFC 5280 section 4.2.1.6";
@@ -146,7 +153,8 @@ fn check(place: &str, value: &Value<'_>, name: &mut AlternativeName, findings: &
         (_, Ok(san)) => {
             name.unicode = san.value_in_unicode();
             if let Some(problem) = san.problem() {
-                findings.warning(place, problem, "RFC 5890 section 2.3.2.1", "correct the label");
+                let rule = "RFC 5280 section 4.2.1.6, for A-labels RFC 5890 section 2.3.2.1";
+                findings.warning(place, problem, rule, "correct the name");
             }
             check_public(place, &san, findings);
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use x509_parser::asn1_rs::Tag;
 
-use super::super::super::algorithm::{KeyKind, KeyMaterial};
+use super::super::super::algorithm::{KeyFamily, KeyKind, KeyMaterial};
 use super::super::super::key_quality::{self, Weakness};
 use super::super::{Error, KeyFault, PublicKey, kind_of, spki_sha256};
 use super::ber::{self, Unreadable, Value};
@@ -36,20 +36,6 @@ pub struct Key {
     pub(super) public_key: Vec<u8>,
 }
 
-/// What keys are used for, by their algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
-    Rsa,
-    Ec,
-    /// Ed25519, Ed448
-    Edwards,
-    /// X25519, X448
-    KeyAgreement,
-    /// ML-DSA, SLH-DSA
-    PostQuantumSignature,
-    Other,
-}
-
 const RSA: &str = "1.2.840.113549.1.1.1";
 const RSA_PSS: &str = "1.2.840.113549.1.1.10";
 const EC: &str = "1.2.840.10045.2.1";
@@ -72,14 +58,15 @@ const EXPONENTS: &str = "FIPS 186-5 Appendix A.1.1, CA/Browser Forum TLS Baselin
 const NEW_KEY: &str = "make a new key, and the CSR anew";
 
 impl Key {
-    pub(super) fn family(&self) -> Family {
+    pub(super) fn family(&self) -> KeyFamily {
         match self.algorithm.oid.as_str() {
-            RSA | RSA_PSS => Family::Rsa,
-            EC => Family::Ec,
-            ED25519 | "1.3.101.113" => Family::Edwards,
-            "1.3.101.110" | "1.3.101.111" => Family::KeyAgreement,
-            other if other.starts_with("2.16.840.1.101.3.4.3.") => Family::PostQuantumSignature,
-            _ => Family::Other,
+            RSA => KeyFamily::Rsa,
+            RSA_PSS => KeyFamily::RsaPss,
+            EC => KeyFamily::Ec,
+            ED25519 | "1.3.101.113" => KeyFamily::Edwards,
+            "1.3.101.110" | "1.3.101.111" => KeyFamily::KeyAgreement,
+            other if other.starts_with("2.16.840.1.101.3.4.3.") => KeyFamily::PostQuantumSignature,
+            _ => KeyFamily::Other,
         }
     }
 
@@ -120,14 +107,14 @@ fn read(spki: &Value<'_>, key: &mut Key, findings: &mut Findings) -> Result<(), 
     let kind = kind_of(spki.raw());
     key.kind = kind.map(KeyKind::name);
     match key.family() {
-        Family::Rsa => rsa(bytes, algorithm.get(1), key, findings)?,
-        Family::Ec => ec(spki, algorithm.get(1), key, findings)?,
-        Family::Edwards => edwards(bytes, key, findings),
-        Family::KeyAgreement => {
+        KeyFamily::Rsa | KeyFamily::RsaPss => rsa(bytes, algorithm.get(1), key, findings)?,
+        KeyFamily::Ec => ec(spki, algorithm.get(1), key, findings)?,
+        KeyFamily::Edwards => edwards(bytes, key, findings),
+        KeyFamily::KeyAgreement => {
             let rule = "RFC 2986 section 4.2: the subject signs with its key";
             findings.error("key", "a key that only agrees on keys cannot sign a CSR", rule, NEW_KEY);
         }
-        Family::PostQuantumSignature => {
+        KeyFamily::PostQuantumSignature => {
             let rule = "CA/Browser Forum TLS Baseline Requirements section 6.1.5";
             findings.note(
                 "key",
@@ -136,7 +123,7 @@ fn read(spki: &Value<'_>, key: &mut Key, findings: &mut Findings) -> Result<(), 
                 "send it to a private CA only",
             );
         }
-        Family::Other => {
+        KeyFamily::Other => {
             let problem = format!("keys of the kind {} are taken by few CAs", key.algorithm.label());
             findings.warning("key", problem, SIZES, "use RSA or EC where the CA does not ask for this one");
         }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::digest;
 
-use super::super::super::extensions::{BasicConstraints, Extensions, KeyUsageBit};
+use super::super::super::algorithm::KeyFamily;
+use super::super::super::extensions::{BasicConstraints, Extensions, KeyUsageBit, Unfit};
 use super::super::super::san::San;
 use super::Inspection;
 use super::extensions::Content;
 use super::finding::Findings;
-use super::key::Family;
 
 pub(super) fn check(csr: &Inspection, findings: &mut Findings) {
     names(csr, findings);
@@ -99,25 +99,11 @@ fn criticality(place: &str, csr: &Inspection, at: usize, findings: &mut Findings
     }
 }
 
-fn key_usage(place: &str, family: Family, bits: &[KeyUsageBit], findings: &mut Findings) {
-    use KeyUsageBit::{DataEncipherment, KeyAgreement, KeyEncipherment};
-    let (impossible, kind, rule): (&[KeyUsageBit], _, _) = match family {
-        Family::Ec => (&[KeyEncipherment, DataEncipherment], "an EC key", "RFC 8813 section 3"),
-        Family::Edwards => (
-            &[KeyEncipherment, DataEncipherment, KeyAgreement],
-            "an Edwards key",
-            "RFC 8410 section 5, RFC 9295 section 3",
-        ),
-        Family::Rsa => (&[KeyAgreement], "an RSA key", "RFC 3279 section 2.3.1"),
-        Family::PostQuantumSignature => (
-            &[KeyEncipherment, DataEncipherment, KeyAgreement],
-            "a key for signatures only",
-            "RFC 9881, RFC 9909",
-        ),
-        Family::KeyAgreement | Family::Other => return,
-    };
-    for bit in bits.iter().filter(|bit| impossible.contains(bit)) {
-        findings.error(place, format!("{kind} cannot be used for {bit}"), rule, "leave the usage out");
+fn key_usage(place: &str, family: KeyFamily, bits: &[KeyUsageBit], findings: &mut Findings) {
+    for bit in bits {
+        if let Some(Unfit { key, rule }) = bit.unfit_for(family) {
+            findings.error(place, format!("{key} cannot be used for {bit}"), rule, "leave the usage out");
+        }
     }
 }
 

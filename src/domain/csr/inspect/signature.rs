@@ -4,9 +4,10 @@ use aws_lc_rs::signature::{self as verifiers, ParsedPublicKey, VerificationAlgor
 use serde::Serialize;
 use x509_parser::asn1_rs::Tag;
 
+use super::super::super::algorithm::KeyFamily;
 use super::ber::{Unreadable, Value};
 use super::finding::Findings;
-use super::key::{Family, Key};
+use super::key::Key;
 use super::oids::{Identified, oid};
 
 /// The signature of a CSR.
@@ -167,7 +168,7 @@ fn check_algorithm(found: &Signature, parameters: Option<&Value<'_>>, key: &Key,
         let rule = "RFC 5758 section 3.2, RFC 8410 section 3";
         findings.warning("signature", format!("{label} has parameters, which are to be absent"), rule, AGAIN);
     }
-    if signs_with(label).is_some_and(|family| family != key.family()) {
+    if !may_sign(label, key.family()) {
         let problem = format!("{label} is not an algorithm for the key, which is {}", key.algorithm.label());
         findings.error("signature", problem, SIGNATURE, AGAIN);
     }
@@ -201,16 +202,17 @@ fn is_weak(label: &str) -> bool {
     ["md2", "md4", "md5", "sha1", "sha-1"].iter().any(|weak| label.contains(weak))
 }
 
-fn signs_with(label: &str) -> Option<Family> {
+/// Whether keys of the family sign with the algorithm; so they do when it is not known.
+fn may_sign(label: &str, family: KeyFamily) -> bool {
     match label {
-        "RSASSA-PSS" => Some(Family::Rsa),
-        "Ed25519" | "Ed448" => Some(Family::Edwards),
-        _ if label.contains("WithRSA") => Some(Family::Rsa),
-        _ if label.starts_with("ecdsa-with") => Some(Family::Ec),
+        "RSASSA-PSS" => matches!(family, KeyFamily::Rsa | KeyFamily::RsaPss),
+        "Ed25519" | "Ed448" => family == KeyFamily::Edwards,
+        _ if label.contains("WithRSA") => family == KeyFamily::Rsa,
+        _ if label.starts_with("ecdsa-with") => family == KeyFamily::Ec,
         _ if label.starts_with("ML-DSA") || label.starts_with("SLH-DSA") => {
-            Some(Family::PostQuantumSignature)
+            family == KeyFamily::PostQuantumSignature
         }
-        _ => None,
+        _ => true,
     }
 }
 
@@ -221,10 +223,10 @@ fn verifier(found: &Signature, key: &Key) -> Result<&'static dyn VerificationAlg
     let label = found.algorithm.label();
     let curve = key.curve.as_ref().map_or("", Identified::label);
     let bits = key.bits.unwrap_or(0);
-    if signs_with(label).is_some_and(|family| family != key.family()) {
+    if !may_sign(label, key.family()) {
         return Err(format!("{label} does not fit a key of {}", key.algorithm.label()));
     }
-    if key.family() == Family::Rsa && !(1024..=8192).contains(&bits) {
+    if matches!(key.family(), KeyFamily::Rsa | KeyFamily::RsaPss) && !(1024..=8192).contains(&bits) {
         return Err(format!("there is no verifier here for RSA keys of {bits} bits"));
     }
     let verifier: Option<&'static dyn VerificationAlgorithm> = match (label, curve) {

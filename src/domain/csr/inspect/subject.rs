@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc4519::{COMMON_NAME, COUNTRY_NAME};
+use const_oid::db::rfc4519::COMMON_NAME;
 use der::asn1::Any;
-use der::{Decode, Encode, Tag, Tagged};
+use der::{Decode, Tag};
 use serde::Serialize;
 use x509_cert::attr::AttributeTypeAndValue;
 
@@ -15,7 +15,6 @@ use super::finding::{Findings, Severity};
 use super::oids::{Identified, oid};
 
 const EMAIL_ADDRESS: ObjectIdentifier = oid("1.2.840.113549.1.9.1");
-const JURISDICTION_COUNTRY: ObjectIdentifier = oid("1.3.6.1.4.1.311.60.2.1.3");
 
 /// A distinguished name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,7 +49,24 @@ impl Subject {
 /// An attribute as it was read.
 struct Read {
     shown: SubjectAttribute,
-    typed: AttributeTypeAndValue,
+    oid: ObjectIdentifier,
+    /// The value, where der has its type: UniversalString and strings in pieces it has not.
+    value: Option<Any>,
+    /// The attribute as it stands, for the order of a SET OF.
+    raw: Vec<u8>,
+}
+
+impl Read {
+    fn typed(&self) -> Option<AttributeTypeAndValue> {
+        Some(AttributeTypeAndValue { oid: self.oid, value: self.value.clone()? })
+    }
+
+    /// Something that prints as the value reads.
+    fn readable(&self) -> Option<AttributeTypeAndValue> {
+        let as_text = || Any::new(Tag::Utf8String, self.shown.value.as_bytes()).ok();
+        let value = self.value.clone().or_else(as_text)?;
+        Some(AttributeTypeAndValue { oid: self.oid, value })
+    }
 }
 
 /// The RFC 4514 text of a name that stands elsewhere, without looking for what is wrong with it.
@@ -76,7 +92,7 @@ pub(super) fn inspect(value: &Value<'_>, findings: &mut Findings) -> Subject {
 
 fn text(rdns: &[Vec<Read>]) -> String {
     let typed: Vec<Vec<AttributeTypeAndValue>> =
-        rdns.iter().map(|rdn| rdn.iter().map(|read| read.typed.clone()).collect()).collect();
+        rdns.iter().map(|rdn| rdn.iter().filter_map(Read::readable).collect()).collect();
     name::readable_rdns(typed.iter().map(Vec::as_slice))
 }
 
@@ -88,13 +104,12 @@ fn read_attribute(attribute: &Value<'_>) -> Result<Read, Unreadable> {
     let fields = attribute.sequence()?;
     let [kind, value] = fields.as_slice() else { return Err("an attribute is not a type and a value") };
     let oid = kind.oid()?;
-    let der = Any::from_der(value.raw()).map_err(|_| "the value of an attribute is not DER")?;
     let shown = SubjectAttribute {
         kind: Identified::new(oid),
         string_type: value.type_name(),
         value: value.text().unwrap_or_else(|| hex::encode(value.raw())),
     };
-    Ok(Read { shown, typed: AttributeTypeAndValue { oid, value: der } })
+    Ok(Read { shown, oid, value: Any::from_der(value.raw()).ok(), raw: attribute.raw().to_vec() })
 }
 
 fn check(rdns: &[Vec<Read>], findings: &mut Findings) {
@@ -107,7 +122,7 @@ fn check(rdns: &[Vec<Read>], findings: &mut Findings) {
         for (nth, read) in rdn.iter().enumerate() {
             let place = format!("subject[{at}][{nth}]");
             check_attribute(&place, read, findings);
-            if !types.insert(read.typed.oid) {
+            if !types.insert(read.oid) {
                 let problem =
                     format!("{} stands twice in one relative distinguished name", read.shown.kind.label());
                 findings.error(
@@ -118,13 +133,12 @@ fn check(rdns: &[Vec<Read>], findings: &mut Findings) {
                 );
             }
         }
-        let order: Vec<_> = rdn.iter().filter_map(|read| read.typed.to_der().ok()).collect();
-        if !order.is_sorted() {
+        if !rdn.is_sorted_by_key(|read| &read.raw) {
             let problem = "the attributes are not in the order of a SET OF";
             findings.warning(format!("subject[{at}]"), problem, ber::SET_ORDER, "encode it as DER");
         }
     }
-    let names = rdns.iter().flatten().filter(|read| read.typed.oid == COMMON_NAME).count();
+    let names = rdns.iter().flatten().filter(|read| read.oid == COMMON_NAME).count();
     if names > 1 {
         let rule = "CA/Browser Forum TLS Baseline Requirements section 7.1.4.1: at most one of each";
         findings.warning(
@@ -137,26 +151,19 @@ fn check(rdns: &[Vec<Read>], findings: &mut Findings) {
 }
 
 fn check_attribute(place: &str, read: &Read, findings: &mut Findings) {
-    let Read { shown, typed } = read;
+    let shown = &read.shown;
     let label = shown.kind.label();
-    match typed.value.tag() {
-        Tag::TeletexString | Tag::BmpString | Tag::GeneralString => {
-            let problem = format!("{label} is a {}", shown.string_type);
-            let rule = "RFC 5280 section 4.1.2.4: UTF8String or PrintableString in new names";
-            findings.warning(place, problem, rule, "encode it as UTF8String");
-            return;
-        }
-        Tag::Utf8String if [COUNTRY_NAME, JURISDICTION_COUNTRY].contains(&typed.oid) => {
-            let problem = format!("{label} is a UTF8String");
-            findings.error(
-                place,
-                problem,
-                ATTRIBUTES,
-                "encode it as PrintableString of two letters (ISO 3166)",
-            );
-        }
-        _ => {}
+    if ["TeletexString", "BMPString", "UniversalString", "GeneralString"].contains(&&*shown.string_type) {
+        let problem = format!("{label} is a {}", shown.string_type);
+        let rule = "RFC 5280 section 4.1.2.4: UTF8String or PrintableString in new names";
+        findings.warning(place, problem, rule, "encode it as UTF8String");
+        return;
     }
+    let Some(typed) = &read.typed() else {
+        let problem = format!("{label}: the value is no string in one piece");
+        findings.error(place, problem, ATTRIBUTES, "encode it as UTF8String");
+        return;
+    };
     if let Some(problem) = name::attribute_problem(typed) {
         let is_known = name::attribute_name(typed.oid).is_some();
         let severity = if is_known { Severity::Error } else { Severity::Warning };

@@ -1,6 +1,6 @@
 //! CSRs of ours explained, damaged ones, and one with a single fault for each rule.
 
-use super::super::inspect::{Inspection, Severity, Verdict, inspect};
+use super::super::inspect::{Content, Inspection, Severity, Verdict, inspect};
 use super::*;
 
 const SEQUENCE: u8 = 0x30;
@@ -107,9 +107,28 @@ fn each_error_is_found() {
         &signed(&attribute("2.5.4.6", b"\x13\x03NLD"), &[]),
         "subject[0][0]: C: the value has 3 characters",
     );
-    expect(&signed(&attribute("2.5.4.6", b"\x0c\x02NL"), &[]), "subject[0][0]: C is a UTF8String");
+    expect(
+        &signed(&attribute("2.5.4.6", b"\x0c\x02NL"), &[]),
+        "subject[0][0]: C: a country is a PrintableString",
+    );
     expect(&signed(&common_name(&tlv(0x0c, &[&[b'a'; 65]])), &[]), "subject[0][0]: CN: the value has 65");
     expect(&signed(&common_name(b"\x0c\x00"), &[]), "subject[0][0]: CN: the value is empty");
+    expect(
+        &signed(&common_name(b"\x13\x03*.a"), &[]),
+        "subject[0][0]: CN: the value is a malformed PrintableString",
+    );
+    expect(
+        &signed(&common_name(b"\x0c\x01\xff"), &[]),
+        "subject[0][0]: CN: the value is a malformed UTF8String",
+    );
+    expect(
+        &signed(&common_name(b"\x2c\x03\x0c\x01a"), &[]),
+        "subject[0][0]: CN: the value is no string in one",
+    );
+    expect(
+        &signed(&common_name("\x0c\x05a\u{202e}b".as_bytes()), &[]),
+        "subject[0][0]: CN: the value has the character U+202E",
+    );
     for (name, expected) in [
         (b"\x82\x05a_b.c".as_slice(), "sans[0]: a_b.c: `_` is not allowed"),
         (b"\x82\x05*.com", "sans[0]: *.com: a wildcard needs at least two labels"),
@@ -252,4 +271,32 @@ proptest! {
         drop(inspect(&bytes));
         drop(inspect(pem(&bytes).as_bytes()));
     }
+}
+
+#[test]
+fn a_subject_is_shown_as_text_whatever_strings_it_has() {
+    for (value, shown, kind) in [
+        (b"\x13\x03*.a".as_slice(), "CN=*.a", "PrintableString"),
+        (b"\x14\x02M\xfc", "CN=Mü", "TeletexString"),
+        (b"\x1e\x04\x00M\x00\xfc", "CN=Mü", "BMPString"),
+        (b"\x1c\x08\x00\x00\x00M\x00\x00\x00\xfc", "CN=Mü", "UniversalString"),
+    ] {
+        let subject = inspect(&signed(&common_name(value), &[])).unwrap().subject;
+        assert_eq!((subject.text.as_str(), subject.rdns[0][0].string_type.as_str()), (shown, kind));
+    }
+}
+
+#[test]
+fn a_network_is_shown_with_the_length_of_its_prefix() {
+    let constraints = |octets: &[u8]| {
+        let permitted = tlv(0xa0, &[&tlv(SEQUENCE, &[&tlv(0x87, &[octets])])]);
+        let csr = with_extension("2.5.29.30", &tlv(SEQUENCE, &[&permitted]));
+        match inspect(&csr).unwrap().extensions.remove(0).content {
+            Content::NameConstraints { mut permitted, .. } => permitted.remove(0),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(constraints(&[10, 0, 0, 0, 255, 128, 0, 0]), "IP:10.0.0.0/9");
+    assert_eq!(constraints(&[0; 32]), "IP:::/0");
+    assert_eq!(constraints(&[10, 0, 0, 0, 255, 0, 255, 0]), "IP:10.0.0.0/255.0.255.0");
 }
