@@ -62,10 +62,10 @@ fn reconcile(
     token: Option<String>,
     report: &Report,
 ) -> Result<(), Failure> {
-    let token = if target.server.is_some() {
-        token_of_service(target, token)?
-    } else {
-        configured(&super::config(&target.config)?, token.as_deref())?.0.to_owned()
+    let token = match token {
+        Some(token) => token,
+        None if target.server.is_some() => token_of_service(target, None)?,
+        None => configured(&super::config(&target.config)?, None)?.0.to_owned(),
     };
     let call = Call::new(Method::POST, format!("/tokens/{}/reconcile", escape(&token)));
     let (_, inventory): (_, api::Inventory) = client.json(call)?;
