@@ -12,11 +12,11 @@ use http_body_util::channel::{Channel, Sender};
 use tokio::io::AsyncReadExt;
 
 use super::principals::NO_STORE;
-use super::problem::EveryCall;
+use super::problem::{EveryCall, WithBody};
 use crate::app::Snapshot;
 use crate::http::Context;
 use crate::http::error::Failure;
-use crate::http::permit::{Permit, needs};
+use crate::http::permit::{Permit, PermittedBody, needs};
 use crate::http::uninterrupted::uninterrupted;
 
 /// What SQLite registered for its files.
@@ -33,14 +33,16 @@ const PIECES: usize = 4;
     responses(
         (status = 200, description = "The index as of now", body = Vec<u8>, content_type = SQLITE),
         EveryCall,
+        WithBody,
     )
 )]
 pub(super) async fn back_up(
     State(context): State<Context>,
-    permit: Permit<needs::SystemOperate>,
+    // None is needed; one that came unread would have the connection reset under the long answer.
+    body: PermittedBody<Permit<needs::SystemOperate>>,
 ) -> Result<Response, Failure> {
     uninterrupted(async move {
-        let Snapshot { file, length, sha256, .. } = context.app.back_up(&permit.caller).await?;
+        let Snapshot { file, length, sha256, .. } = context.app.back_up(&body.permit.caller).await?;
         let (sender, body) = Channel::<Bytes, io::Error>::new(PIECES);
         tokio::spawn(send(tokio::fs::File::from_std(file), sender));
         let digest = format!("sha-256=:{}:", BASE64_STANDARD.encode(sha256));
