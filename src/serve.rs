@@ -91,8 +91,12 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let webhooks = Webhooks::open(webhook_specs(&config), store.clone(), clock.clone()).await?;
     app.watch_tokens();
 
-    let (router, _) =
-        http::router(Context { app: app.clone(), authenticator: authenticator.clone(), limits });
+    let (router, _) = http::router(Context {
+        app: app.clone(),
+        authenticator: authenticator.clone(),
+        limits,
+        metrics: Arc::default(),
+    });
     let tls_address = tls_address.map(tracing::field::display);
     tracing::info!(%address, tls = tls_address, socket = %socket.display(), "serving");
     if !address.ip().is_loopback() {
@@ -246,7 +250,10 @@ pub fn make_private_dir(path: &Path) -> Result<(), Error> {
 }
 
 /// One service per data directory: two would drive the same attempts.
-fn lock(path: &Path) -> Result<File, Error> {
+///
+/// # Errors
+/// Another one has it, or the file cannot be opened.
+pub fn lock(path: &Path) -> Result<File, Error> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -11,12 +11,14 @@
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
 //! - [`probe`]: whether a token may be used at all
 //! - [`proposals`]: operations under four eyes; `wipe`: those on a whole token
+//! - `backup`: the index, copied while it is in use; [`measure`]: what monitoring is told
 //! - [`watch`]: the sentinel key, readiness, and when to reconcile
 //!
 //! It knows nothing of HTTP or the command line.
 
 pub mod access;
 pub mod audit;
+mod backup;
 mod caller;
 pub mod certificate_objects;
 mod error;
@@ -26,6 +28,7 @@ pub mod idempotency;
 pub mod key_life;
 pub mod keys;
 pub mod marry;
+pub mod measure;
 mod notices;
 pub mod probe;
 pub mod produce;
@@ -53,7 +56,7 @@ use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
-pub use crate::store::{Answer, Approval, AuditFilter, Certificate, Order, Page, RequestFilter};
+pub use crate::store::{Answer, Approval, AuditFilter, Certificate, Order, Page, RequestFilter, Snapshot};
 use audit::{AuditKey, Refusals};
 use idempotency::InFlight;
 use key_life::{LifeRules, Unrecorded};
@@ -91,6 +94,7 @@ struct Parts {
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
+    counted: measure::Counted,
     /// Counts the changes of who may do what.
     access_version: AtomicU64,
     /// Changes when the watch over the tokens should look again at once.
@@ -144,6 +148,7 @@ impl App {
             drivers: Drivers::default(),
             in_flight: InFlight::default(),
             health: Health::default(),
+            counted: measure::Counted::default(),
             access_version: AtomicU64::new(0),
             attention: tokio::sync::watch::Sender::new(()),
         }))

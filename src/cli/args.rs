@@ -4,6 +4,8 @@ mod access;
 mod audit;
 mod certificate;
 mod extensions;
+mod maintain;
+mod target;
 mod template;
 
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenan
 pub use audit::{Audit, ShowAudit, VerifyAudit};
 pub use certificate::Certificate;
 pub use extensions::Extensions;
+pub use maintain::{Backup, BackupCommand, Completions, Man, Restore};
+pub use target::Target;
 pub use template::{Template, TryTemplate};
 
 /// A certificate-signing-request appliance whose keys never leave the PKCS#11 token.
@@ -33,27 +37,14 @@ pub struct Args {
     pub command: Command,
 }
 
-/// Which service is called, and as whom.
-#[derive(Debug, ClapArgs)]
-pub struct Target {
-    /// The configuration file.
-    #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "/etc/strongroom/strongroom.toml")]
-    pub config: PathBuf,
-    /// File with the API key to show to the service; the one beside its database when absent, and
-    /// where there is none, this user's uid.
-    #[arg(long, global = true, value_name = "FILE", env = "STRONGROOM_API_KEY_FILE")]
-    pub api_key_file: Option<PathBuf>,
-    /// The tenant to work for; the usual one when absent.
-    #[arg(long, global = true, env = "STRONGROOM_TENANT")]
-    pub tenant: Option<String>,
-}
-
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service until SIGTERM or Ctrl-C.
+    #[command(after_help = "Example:\n  strongroom serve --config strongroom.toml")]
     Serve,
     /// Check the configuration file, and the profiles and issuing templates that it names.
+    #[command(after_help = "Example:\n  strongroom check-config --config strongroom.toml")]
     CheckConfig,
     /// Look at the slots of a module and make tokens.
     #[command(subcommand)]
@@ -91,6 +82,18 @@ pub enum Command {
     /// Look at issuing templates, check them, and see what a request would get.
     #[command(subcommand)]
     Template(Template),
+    /// Copy the index while the service runs, and check copies.
+    Backup(Backup),
+    /// Put a backup of the index in place. Stop the service first.
+    Restore(Restore),
+    /// Look at everything that the appliance stands on, and say what to do. Works without a service, too.
+    #[command(after_help = "Exit codes: 0 all is well; 1 warnings; 2 errors. No PIN is tried.\n\n\
+                            Examples:\n  strongroom doctor\n  strongroom doctor --json")]
+    Doctor,
+    /// Print the completions for a shell.
+    Completions(Completions),
+    /// Write manual pages.
+    Man(Man),
     /// The process that loads a PKCS#11 module. Started by the service.
     #[command(hide = true)]
     Worker,
@@ -100,6 +103,7 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum Slot {
     /// List the slots that a token's module shows.
+    #[command(after_help = "Examples:\n  strongroom slot list\n  strongroom slot list --token main --json")]
     List {
         /// The token in the configuration; needed when there are several.
         #[arg(long)]
@@ -179,14 +183,19 @@ pub struct Pins {
 #[derive(Debug, Subcommand)]
 pub enum Token {
     /// List the configured tokens: whether they are ready, and whether they leak.
+    #[command(after_help = "Example:\n  strongroom token list")]
     List,
     /// Show a token.
+    #[command(after_help = "Example:\n  strongroom token show main")]
     Show {
         /// Its name in the configuration.
         name: String,
     },
     /// Try what a token can do: make a throw-away key of each kind, sign, try to get it out, destroy it.
-    #[command(after_help = "Exit code 2 when a key comes out. Without a running service it works by itself.")]
+    #[command(
+        after_help = "Exit code 2 when a key comes out. Without a running service it works by itself.\n\n\
+                            Examples:\n  strongroom token probe\n  strongroom token probe --token main --kinds ec-p256,rsa-2048"
+    )]
     Probe {
         /// The token in the configuration; needed when there are several.
         #[arg(long)]
@@ -201,6 +210,9 @@ pub enum Token {
         name: String,
     },
     /// Let a token in although it lets keys out, or take that back. Every answer then says so.
+    #[command(
+        after_help = "Examples:\n  strongroom token accept lab --reason 'a test bench without real names'\n  strongroom token accept lab --withdraw"
+    )]
     Accept {
         /// Its name in the configuration.
         name: String,
@@ -240,6 +252,9 @@ pub enum Csr {
     )]
     New(Box<NewCsr>),
     /// List signing requests, newest first.
+    #[command(
+        after_help = "Examples:\n  strongroom csr list\n  strongroom csr list --status pending --name www.example.com"
+    )]
     List {
         /// Only these statuses, separated by commas.
         #[arg(long)]
@@ -258,6 +273,9 @@ pub enum Csr {
         cursor: Option<String>,
     },
     /// Show a signing request.
+    #[command(
+        after_help = "Examples:\n  strongroom csr show 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11\n  strongroom csr show 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --pem > www.csr"
+    )]
     Show {
         /// Its handle.
         handle: String,
@@ -266,6 +284,9 @@ pub enum Csr {
         pem: bool,
     },
     /// Renew a signing request: another CSR that asks for the same, for the same key or a new one.
+    #[command(
+        after_help = "Examples:\n  strongroom csr renew 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11\n  strongroom csr renew 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --new-key"
+    )]
     Renew {
         /// The handle of the earlier request: pending, issued or retired.
         handle: String,
@@ -296,16 +317,19 @@ pub enum Csr {
         reason: String,
     },
     /// Call a signing request off; says what becomes of its key.
+    #[command(after_help = "Example:\n  strongroom csr cancel 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Cancel {
         /// Its handle.
         handle: String,
     },
     /// Take an issued signing request out of use, and with it its key, unless a live one uses that.
+    #[command(after_help = "Example:\n  strongroom csr retire 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Retire {
         /// Its handle.
         handle: String,
     },
     /// Marry a certificate (PEM, DER or PKCS #7, its chain in any order) to a pending request.
+    #[command(after_help = "Example:\n  strongroom csr marry 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 www.pem")]
     Marry {
         /// The request's handle.
         handle: String,
@@ -316,7 +340,10 @@ pub enum Csr {
         allow_expired: bool,
     },
     /// Explain any CSR, also of others: what it says, and what looks wrong. Needs no service.
-    #[command(after_help = "Exits with 0 when the file is a CSR, whatever is found; with 1 when it is none.")]
+    #[command(
+        after_help = "Exits with 0 when the file is a CSR, whatever is found; with 1 when it is none.\n\n\
+                            Examples:\n  strongroom csr inspect www.csr\n  strongroom csr inspect - --strict --json < www.csr"
+    )]
     Inspect {
         /// The CSR, as PEM or DER; `-` for standard input.
         file: PathBuf,
@@ -409,6 +436,7 @@ pub enum Proposal {
 #[derive(Debug, Subcommand)]
 pub enum Key {
     /// List keys, newest first.
+    #[command(after_help = "Examples:\n  strongroom key list\n  strongroom key list --limit 10 --json")]
     List {
         /// Only those in this state of their life: pre-active, active, suspended, deactivated, compromised or
         /// destroyed. A page may then be short and not the last.
@@ -422,6 +450,7 @@ pub enum Key {
         cursor: Option<String>,
     },
     /// Show a key with its attributes and evidence.
+    #[command(after_help = "Example:\n  strongroom key show 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Show {
         /// Its handle.
         handle: String,
@@ -447,6 +476,9 @@ pub enum Key {
         reason: String,
     },
     /// Destroy a key on its token at once. Asks first; refused while a live signing request uses it.
+    #[command(
+        after_help = "Examples:\n  strongroom key destroy 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11\n  strongroom key destroy 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --yes"
+    )]
     Destroy {
         /// Its handle.
         handle: String,
@@ -455,6 +487,7 @@ pub enum Key {
         yes: bool,
     },
     /// Compare the journal with a token now, and put in order what an interruption left.
+    #[command(after_help = "Examples:\n  strongroom key reconcile\n  strongroom key reconcile --token main")]
     Reconcile {
         /// The token; the default one when absent.
         #[arg(long)]
@@ -469,5 +502,33 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         super::Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_takes_json() {
+        let mut root = super::Args::command();
+        root.build();
+        let mut missing = Vec::new();
+        look(&root, &mut missing);
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    /// Each command that does something by itself, from the root down.
+    fn look(command: &clap::Command, missing: &mut Vec<String>) {
+        let is_ours = |inner: &&clap::Command| !inner.is_hide_set() && inner.get_name() != "help";
+        let inner: Vec<_> = command.get_subcommands().filter(is_ours).collect();
+        let is_leaf = inner.is_empty() || command.get_arguments().any(clap::Arg::is_required_set);
+        if is_leaf {
+            let name = command.get_bin_name().unwrap_or_default();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.lines().any(|line| line.trim_start().starts_with(name));
+            if !help.contains("Example") || !example {
+                missing.push(format!("{name}: no example"));
+            }
+            if !command.get_arguments().any(|arg| arg.get_id() == "json") {
+                missing.push(format!("{name}: no --json"));
+            }
+        }
+        inner.into_iter().for_each(|inner| look(inner, missing));
     }
 }

@@ -35,6 +35,11 @@ pub fn run() -> ExitCode {
         Command::Tenant(tenant) => command::tenant::run(&args.target, tenant, &report),
         Command::Audit(audit) => command::audit::run(&args.target, audit, &report),
         Command::Template(template) => command::template::run(&args.target, template, &report),
+        Command::Backup(backup) => command::backup::run(&args.target, backup, &report),
+        Command::Restore(restore) => command::restore::run(&args.target.config, &restore, &report),
+        Command::Doctor => command::doctor::run(&args.target, &report),
+        Command::Completions(asked) => command::shell::completions(&asked, &report),
+        Command::Man(asked) => command::shell::man(&asked, &report),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -42,7 +42,9 @@ pub enum Permission {
     AccessRead,
     /// Change them.
     AccessManage,
-    /// Back up, and see metrics.
+    /// See metrics.
+    SystemRead,
+    /// Back up.
     SystemOperate,
 }
 
@@ -61,6 +63,7 @@ named!(Permission {
     AuditRead = "audit:read",
     AccessRead = "access:read",
     AccessManage = "access:manage",
+    SystemRead = "system:read",
     SystemOperate = "system:operate",
 });
 
@@ -91,6 +94,7 @@ impl Permission {
             | Self::AuditRead
             | Self::AccessRead
             | Self::AccessManage
+            | Self::SystemRead
             | Self::SystemOperate => Scope::Appliance,
         }
     }
@@ -131,7 +135,9 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission as P;
         match self {
-            Self::Reader => &[P::CsrRead, P::CertificateRead, P::KeyRead, P::TokenRead, P::TemplateRead],
+            Self::Reader => {
+                &[P::CsrRead, P::CertificateRead, P::KeyRead, P::TokenRead, P::TemplateRead, P::SystemRead]
+            }
             Self::Requester => &[
                 P::CsrCreate,
                 P::CsrRead,
@@ -151,6 +157,7 @@ impl Role {
                 P::TokenRead,
                 P::TokenOperate,
                 P::TemplateRead,
+                P::SystemRead,
                 P::SystemOperate,
             ],
             Self::Auditor => &[
@@ -161,6 +168,7 @@ impl Role {
                 P::TemplateRead,
                 P::AuditRead,
                 P::AccessRead,
+                P::SystemRead,
             ],
             Self::Admin => &[P::AccessRead, P::AccessManage],
         }

@@ -171,6 +171,12 @@ impl Token {
         &self.name
     }
 
+    /// How many calls were made and not answered: signatures and reads, and generations and
+    /// destructions.
+    pub fn open_calls(&self) -> (usize, usize) {
+        (MOST_READS - self.reads.available_permits(), MOST_MUTATIONS - self.mutations.available_permits())
+    }
+
     /// The key kinds that its profile offers; the token may lack some ([`TokenInfo::algorithms`]).
     pub fn kinds(&self) -> &[KeyKind] {
         &self.kinds

@@ -8,12 +8,13 @@
 //! - [`error`]: the only table from kinds to statuses
 //! - [`refusals`]: what is refused goes on record
 //! - [`rest`]: the native API
-//! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential
+//! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential; `metrics`: for Prometheus
 
 pub mod error;
 mod handshake;
 pub mod limits;
 pub mod listen;
+mod metrics;
 mod ops;
 pub mod peer;
 pub mod permit;
@@ -31,6 +32,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::auth::Authenticator;
+use crate::telemetry::metrics::Metrics;
 use limits::Limits;
 
 /// Largest body in bytes; a larger one is answered 413.
@@ -45,12 +47,15 @@ pub struct Context {
     pub authenticator: Authenticator,
     /// How often.
     pub limits: Arc<Limits>,
+    /// What was answered so far.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Every route, and the OpenAPI document of the native ones.
 pub fn router(context: Context) -> (Router, OpenApi) {
     let app = context.app.clone();
+    let metrics = Arc::clone(&context.metrics);
     let (router, document) = rest::router(context);
     let router = router.layer(axum::middleware::from_fn_with_state(app, refusals::layer));
-    (router.layer(axum::middleware::from_fn(request_id::layer)), document)
+    (router.layer(axum::middleware::from_fn_with_state(metrics, request_id::layer)), document)
 }

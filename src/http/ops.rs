@@ -44,7 +44,8 @@ async fn readyz(State(context): State<Context>) -> Response {
     (status, Json(document)).into_response()
 }
 
-fn waits_for(token: Option<&Token>, health: &TokenHealth) -> &'static str {
+/// What a token waits for, as one of few words.
+pub(super) fn waits_for(token: Option<&Token>, health: &TokenHealth) -> &'static str {
     let Some(TokenStatus::Up { info, .. }) = token.map(Token::status) else { return "waiting-for-token" };
     if health.is_ready(&info) {
         "ready"

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::error::Failure;
 use super::peer::Peer;
 use super::refusals::FoundOut;
-use super::request_id::RequestId;
+use super::request_id::{KnownPrincipal, RequestId};
 use super::{BODY_LIMIT, Context};
 use crate::app::Caller;
 use crate::auth::{Identity, Presented};
@@ -70,6 +70,7 @@ pub mod needs {
         AccessRead = Some(Permission::AccessRead),
         AccessManage = Some(Permission::AccessManage),
         AuditRead = Some(Permission::AuditRead),
+        SystemRead = Some(Permission::SystemRead),
         SystemOperate = Some(Permission::SystemOperate),
     }
 }
@@ -142,6 +143,9 @@ async fn authorised(
         request: request_id.clone(),
     };
     found_out(parts, actor(None));
+    if let Some(known) = parts.extensions.get::<KnownPrincipal>() {
+        known.tell(identity.principal);
+    }
     context.limits.request(identity.principal).map_err(|wait| {
         Failure::too_many("limit.requests", "this principal sends too many requests; slow down", wait)
     })?;

@@ -224,27 +224,30 @@ fn damaged(broken: &Broken) -> Error {
 }
 
 /// A row of whatever content: what was tampered with has to be read to be found.
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let text = |column| -> rusqlite::Result<String> {
         let value = row.get_ref(column)?;
         Ok(String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned())
     };
+    // An index of a schema before version 2 of the record, such as an older backup, is read as it is.
+    let has_version = row.as_ref().column_index("version").is_ok();
+    let added = |column, before: &str| if has_version { text(column) } else { Ok(before.to_owned()) };
     let hash = |column| -> rusqlite::Result<[u8; 32]> {
         Ok(row.get_ref(column)?.as_bytes().ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or(GENESIS))
     };
     Ok(Record {
         seq: u64::try_from(row.get::<_, i64>("seq")?).unwrap_or_default(),
         at: row.get("at")?,
-        version: row.get("version")?,
+        version: if has_version { row.get("version")? } else { 1 },
         actor: text("actor")?,
-        name: text("name")?,
-        origin: text("origin")?,
-        tenant: text("tenant")?,
+        name: added("name", "")?,
+        origin: added("origin", "")?,
+        tenant: added("tenant", "")?,
         action: text("action")?,
-        outcome: text("outcome")?,
+        outcome: added("outcome", "done")?,
         subject: text("subject")?,
-        reason: text("reason")?,
-        request_id: text("request_id")?,
+        reason: added("reason", "")?,
+        request_id: added("request_id", "")?,
         detail: text("detail")?,
         previous: hash("previous")?,
         hash: hash("hash")?,

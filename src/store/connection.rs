@@ -94,13 +94,14 @@ fn keep_private(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// Another file of the same database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn file_error(path: &Path, error: std::io::Error) -> Error {
+pub(super) fn file_error(path: &Path, error: std::io::Error) -> Error {
     let kind = match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Kind::Permissions,
         _ => Kind::Unavailable,

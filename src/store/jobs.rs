@@ -85,6 +85,11 @@ impl<C: Send + 'static> Queue<C> {
         Ok(Self { jobs, _threads: threads })
     }
 
+    /// How many closures wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// Puts a closure into the queue and waits for its result. Once it is in the queue it is run,
     /// even if the caller stops waiting.
     ///

@@ -66,6 +66,11 @@ pub(super) fn apply(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// The version of a database that passed [`check`]; 0 when it is empty.
+pub(super) fn version(connection: &Connection) -> Result<usize, Error> {
+    Ok(usize::try_from(schema_version(connection)?).unwrap_or_default())
+}
+
 fn schema_version(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

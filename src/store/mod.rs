@@ -8,10 +8,11 @@
 //! - `connection`, `migrations`: opening the file and bringing it to the known schema
 //! - `jobs`, `writer`, `reader`: the threads that own the connections
 //! - `view`: what a closure sees; `columns`, `page`: how values and pages are read
+//! - `copy`: backups; `counts`: what monitoring counts
 //! - a module per group of tables
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use crate::domain::audit::Broken;
 use crate::domain::id::InstallationId;
@@ -24,6 +25,8 @@ mod certificate_pages;
 mod certificates;
 mod columns;
 mod connection;
+mod copy;
+mod counts;
 mod credentials;
 mod error;
 mod idempotency;
@@ -55,6 +58,8 @@ pub use audit::AuditFilter;
 pub use certificate_objects::{CertificateBrief, CertificateIntent};
 pub use certificate_pages::{CertificateFilter, Expiring};
 pub use certificates::Certificate;
+pub use copy::{Examined, Snapshot, digest, examine};
+pub use counts::{Counts, QueueLengths};
 pub use credentials::Credential;
 pub use error::{Error, Kind, Unique};
 pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};
@@ -79,6 +84,9 @@ const READERS: usize = 3;
 pub struct Store(Arc<Open>);
 
 struct Open {
+    path: PathBuf,
+    /// Held while a copy is made.
+    copying: Mutex<()>,
     installation: InstallationId,
     instance_key: [u8; 32],
     audit_damage: audit::KnownDamage,
@@ -108,6 +116,8 @@ impl Store {
         let audit_damage = tx.known_damage.clone();
         audit_damage.set(tx.audit_damage_at_end()?);
         Ok(Self(Arc::new(Open {
+            path: path.to_owned(),
+            copying: Mutex::default(),
             installation: meta.installation,
             instance_key: meta.instance_key,
             audit_damage,
@@ -135,6 +145,11 @@ impl Store {
     /// nothing is added to it, or all again.
     pub fn set_audit_damage(&self, damage: Option<Broken>) {
         self.0.audit_damage.set(damage);
+    }
+
+    /// How many closures wait for the threads of the index.
+    pub fn queue_lengths(&self) -> QueueLengths {
+        QueueLengths { writer: self.0.writer.waiting(), readers: self.0.readers.waiting() }
     }
 
     /// Runs `work` in a transaction. When this answers `Ok`, its changes are on the disk; when it

@@ -1,5 +1,7 @@
-//! Logging. A failure is logged once, at the boundary where it is answered or given up; never a
+//! Logging, and the [`metrics`]. A failure is logged once, at the boundary where it is answered or given up; never a
 //! PIN, a credential or a request body.
+
+pub mod metrics;
 
 use tracing_subscriber::EnvFilter;
 

@@ -74,6 +74,12 @@ fn help_says_what_there_is() {
         "audit export",
         "audit forget-key",
         "audit restart-chain",
+        "backup",
+        "backup verify",
+        "restore",
+        "doctor",
+        "completions",
+        "man",
     ];
     let mut help = String::new();
     for command in commands {
@@ -82,6 +88,22 @@ fn help_says_what_there_is() {
         help += &format!("$ strongroom {command} --help\n{}\n", String::from_utf8(output.stdout).unwrap());
     }
     insta::assert_snapshot!(help);
+}
+
+#[test]
+fn completions_and_manual_pages_cover_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = done(&Command::new(BINARY).args(["completions", shell]).output().unwrap());
+        assert!(script.contains("set-pin") && script.contains("--ca-file") || shell == "fish", "{script}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let man = Command::new(BINARY).arg("man").arg("--out").arg(dir.path()).output().unwrap();
+    assert_eq!(man.status.code(), Some(0), "{man:?}");
+    for page in ["strongroom.1", "strongroom-csr-new.1", "strongroom-backup-verify.1"] {
+        let text = std::fs::read_to_string(dir.path().join(page)).unwrap();
+        assert!(text.contains(".SH NAME") && text.contains(".SH OPTIONS"), "{page}: {text}");
+    }
+    assert!(!dir.path().join("strongroom-worker.1").exists());
 }
 
 #[test]

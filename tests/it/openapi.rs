@@ -57,7 +57,7 @@ fn every_operation_needs_an_api_key() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 42, "the operations that this test walked");
+    assert_eq!(operations, 47, "the operations that this test walked");
     let refused = service.request("GET", "/openapi.json", &[("authorization", "")], None);
     refused.problem(401, "auth.unauthenticated");
 }

@@ -50,6 +50,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "cli::command::token",
         &["api", "cli", "cli::command::slot", "config", "domain", "hsm", "http::rest", "serve"],
     ),
+    // What arrives of a backup is examined where it arrives.
+    ("cli::command::backup", &["app", "cli", "domain", "store"]),
+    // Works on the files of the data directory while no service holds its lock.
+    ("cli::command::restore", &["app", "cli", "cli::command::backup", "config", "domain", "serve", "store"]),
+    // Looks at everything, whether a service runs or not.
+    ("cli::command::doctor", &["api", "app", "cli", "config", "domain", "hsm", "serve", "store"]),
     // Starts the service and, hidden, its workers.
     ("cli::command::serve", &["cli", "config", "hsm", "serve", "telemetry"]),
 ];

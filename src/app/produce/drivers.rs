@@ -59,6 +59,11 @@ impl Drivers {
         outcome.clone()
     }
 
+    /// How many requests have a driver.
+    pub fn count(&self) -> usize {
+        self.running().len()
+    }
+
     /// Whether a request has a driver.
     pub fn has(&self, handle: Handle) -> bool {
         self.running().contains_key(&handle)

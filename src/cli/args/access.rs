@@ -28,8 +28,10 @@ pub enum Principal {
         kind: String,
     },
     /// List principals with their grants.
+    #[command(after_help = "Example:\n  strongroom principal list")]
     List,
     /// Show a principal.
+    #[command(after_help = "Example:\n  strongroom principal show bob")]
     Show {
         /// Its name or handle.
         principal: String,
@@ -39,13 +41,16 @@ pub enum Principal {
                             strongroom principal grant carol auditor")]
     Grant(Grant),
     /// Take a role back.
+    #[command(after_help = "Example:\n  strongroom principal revoke bob requester --in pki")]
     Revoke(Grant),
     /// Let no credential of a principal count.
+    #[command(after_help = "Example:\n  strongroom principal disable bob")]
     Disable {
         /// Its name or handle.
         principal: String,
     },
     /// Let them count again.
+    #[command(after_help = "Example:\n  strongroom principal enable bob")]
     Enable {
         /// Its name or handle.
         principal: String,
@@ -91,11 +96,13 @@ pub enum ApiKey {
         out: Out,
     },
     /// List API keys, those revoked included.
+    #[command(after_help = "Examples:\n  strongroom api-key list\n  strongroom api-key list bob")]
     List {
         /// Only those of a principal.
         principal: Option<String>,
     },
     /// Revoke an API key, at once.
+    #[command(after_help = "Example:\n  strongroom api-key revoke 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Revoke {
         /// Its handle.
         handle: String,
@@ -111,11 +118,13 @@ pub enum Credential {
                             strongroom credential new legacy --basic --out legacy.password")]
     New(NewCredential),
     /// List credentials of every kind, those revoked included.
+    #[command(after_help = "Examples:\n  strongroom credential list\n  strongroom credential list bob")]
     List {
         /// Only those of a principal.
         principal: Option<String>,
     },
     /// Revoke a credential of any kind, at once.
+    #[command(after_help = "Example:\n  strongroom credential revoke 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Revoke {
         /// Its handle.
         handle: String,
@@ -157,10 +166,12 @@ pub struct Kind {
 #[derive(Debug, Subcommand)]
 pub enum Tenant {
     /// Enter a tenant.
+    #[command(after_help = "Example:\n  strongroom tenant new pki")]
     New {
         /// Its name: letters, digits, `-` and `_`.
         name: String,
     },
     /// List tenants.
+    #[command(after_help = "Example:\n  strongroom tenant list")]
     List,
 }

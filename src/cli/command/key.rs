@@ -1,12 +1,12 @@
 //! `strongroom key`
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
 
 use hyper::Method;
 
 use super::csr::query_of;
 use super::proposal::undertake;
+use super::slot::{configured, token_of_service};
 use crate::api;
 use crate::cli::args::{Key, Target};
 use crate::cli::client::{Call, Client, escape};
@@ -33,7 +33,7 @@ pub fn run(target: &Target, key: Key, report: &Report) -> Result<(), Failure> {
         }
         Key::Compromise { handle, reason } => compromise(&client, &handle, reason, report),
         Key::Destroy { handle, yes } => destroy(&client, &handle, yes, report),
-        Key::Reconcile { token } => reconcile(&client, &target.config, token, report),
+        Key::Reconcile { token } => reconcile(&client, target, token, report),
     }
 }
 
@@ -74,11 +74,16 @@ pub(super) fn confirm(question: &str) -> Result<(), Failure> {
     }
 }
 
-fn reconcile(client: &Client, config: &Path, token: Option<String>, report: &Report) -> Result<(), Failure> {
-    let config = super::config(config)?;
-    let Some(token) = token.or_else(|| config.default_token.clone()) else {
-        let known = config.tokens.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        return Err(Failure::Refused(format!("say which with --token; there are {known}")));
+fn reconcile(
+    client: &Client,
+    target: &Target,
+    token: Option<String>,
+    report: &Report,
+) -> Result<(), Failure> {
+    let token = match token {
+        Some(token) => token,
+        None if target.server.is_some() => token_of_service(target, None)?,
+        None => configured(&super::config(&target.config)?, None)?.0.to_owned(),
     };
     let call = Call::new(Method::POST, format!("/tokens/{}/reconcile", escape(&token)));
     let (_, inventory): (_, api::Inventory) = client.json(call)?;

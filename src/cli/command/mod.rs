@@ -1,15 +1,19 @@
 //! What commands do: a file per noun.
 
 pub mod audit;
+pub mod backup;
 pub mod certificate;
 pub mod check_config;
 pub mod credential;
 pub mod csr;
+pub mod doctor;
 pub mod inspect;
 pub mod key;
 pub mod principal;
 pub mod proposal;
+pub mod restore;
 pub mod serve;
+pub mod shell;
 pub mod slot;
 pub mod template;
 pub mod tenant;

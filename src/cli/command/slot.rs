@@ -20,6 +20,14 @@ use crate::hsm::{self, InitToken, NewPin, PinHolder, SlotInfo, StartOptions, Tok
 use crate::serve;
 
 pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> {
+    if target.server.is_some() {
+        let Slot::List { token } = slot else {
+            let local = "this works on the token itself; run it on the service's machine, without --server";
+            return Err(Failure::Broken(local.to_owned()));
+        };
+        let items = ask_service(target, &token_of_service(target, token)?)?;
+        return report.print(&api::Slots { items }, |slots| rows(&slots.items));
+    }
     let config = super::config(&target.config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
@@ -104,6 +112,19 @@ pub(super) fn configured<'a>(
     found
         .map(|(name, token)| (name.as_str(), token))
         .ok_or_else(|| Failure::Refused(format!("there is no token `{name}`; there are {}", known())))
+}
+
+/// The token that is meant of those of a service on another machine, whose configuration is not here.
+pub(super) fn token_of_service(target: &Target, named: Option<String>) -> Result<String, Failure> {
+    if let Some(named) = named {
+        return Ok(named);
+    }
+    let (_, tokens): (_, api::Tokens) = Client::new(target)?.json(Call::new(Method::GET, "/tokens"))?;
+    let known: Vec<_> = tokens.items.into_iter().map(|token| token.name).collect();
+    match &known[..] {
+        [only] => Ok(only.clone()),
+        _ => Err(Failure::Refused(format!("say which with --token; there are {}", known.join(", ")))),
+    }
 }
 
 fn to_be_made(name: &str, token: &TokenConfig, pins: &Pins) -> Result<InitToken, Failure> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::Method;
 
 use super::proposal::undertake;
-use super::slot::{configured, failure, options, spec};
+use super::slot::{configured, failure, options, spec, token_of_service};
 use crate::api;
 use crate::cli::args::{Target, Token};
 use crate::cli::client::{Call, Client, escape};
@@ -16,6 +16,8 @@ use crate::hsm::{self, Hsm, StartOptions, TokenInfo, TokenSpec};
 use crate::http::rest;
 
 const JSON: &str = "application/json";
+/// For the keys of a probe on another machine, whose profile is not here.
+const REMOTE_GENERATIONS: Duration = Duration::from_secs(30 * 60);
 
 pub fn run(target: &Target, token: Token, report: &Report) -> Result<(), Failure> {
     match token {
@@ -76,6 +78,10 @@ fn accept(
 
 /// By a worker of our own, or by the service while that holds the token's lock.
 fn probe(target: &Target, token: Option<&str>, kinds: &[String]) -> Result<api::Probe, Failure> {
+    if target.server.is_some() {
+        let token = token_of_service(target, token.map(str::to_owned))?;
+        return ask_service(target, &token, kinds, REMOTE_GENERATIONS);
+    }
     let config = super::config(&target.config)?;
     let (name, token) = configured(&config, token)?;
     let spec = spec(&config, name, token)?;

@@ -1,6 +1,6 @@
 use super::*;
 
-const EVERY: [Permission; 15] = [
+const EVERY: [Permission; 16] = [
     Permission::CsrCreate,
     Permission::CsrRead,
     Permission::CsrApprove,
@@ -15,6 +15,7 @@ const EVERY: [Permission; 15] = [
     Permission::AuditRead,
     Permission::AccessRead,
     Permission::AccessManage,
+    Permission::SystemRead,
     Permission::SystemOperate,
 ];
 

@@ -16,6 +16,7 @@ mod principals;
 mod probes;
 mod problem;
 mod proposals;
+mod system;
 mod templates;
 mod tokens;
 
@@ -32,7 +33,7 @@ use utoipa_axum::routes;
 
 use super::error::Failure;
 use super::permit::{Permit, needs};
-use super::{Context, ops};
+use super::{Context, metrics, ops};
 use crate::api;
 
 #[derive(utoipa::OpenApi)]
@@ -87,6 +88,7 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .routes(routes!(audit::verify))
         .routes(routes!(audit::restart_chain))
         .routes(routes!(audit::forget_key))
+        .routes(routes!(system::back_up))
         .split_for_parts();
     let mut document = Document::openapi().nest(api::PREFIX, routes);
     if let Some(components) = &mut document.components {
@@ -105,7 +107,8 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         .merge(ops::router(context.clone()));
     let router = Router::new()
         .nest(api::PREFIX, native)
-        .merge(ops::router(context))
+        .merge(ops::router(context.clone()))
+        .merge(metrics::router(context))
         .fallback(async || Failure::no_such_route())
         .method_not_allowed_fallback(async || Failure::method_not_allowed())
         .layer(axum::middleware::from_fn(problem::layer));

@@ -31,6 +31,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("post", "/audit/forget-key", This(Permission::SystemOperate)),
     ("post", "/audit/restart-chain", This(Permission::SystemOperate)),
     ("get", "/audit/verify", This(Permission::AuditRead)),
+    ("post", "/backup", This(Permission::SystemOperate)),
     ("post", "/bootstrap", LocalUser),
     ("get", "/credentials", AnyPrincipal),
     ("post", "/credentials", AnyPrincipal),

@@ -1,0 +1,210 @@
+//! Backup and restore: the whole drill, and what is refused.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::harness::{Appliance, signal};
+use crate::openssl;
+
+#[test]
+fn after_a_restore_older_requests_go_on_and_newer_keys_are_recovered() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start_ready();
+    let kept = service.create("kept.example.com");
+    let dir = backup(&appliance, "one");
+    let manifest: Value = serde_json::from_slice(&fs::read(dir.join("manifest.json")).unwrap()).unwrap();
+    let lost = service.create("lost.example.com");
+    service.stop();
+
+    let refused = restore(&appliance, &dir, &[]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(stderr(&refused).contains("--replace"), "{refused:?}");
+    let restored: Value = json(&restore(&appliance, &dir, &["--replace", "--json"]));
+    assert_eq!(restored["backup"]["sha256"], manifest["sha256"]);
+    let aside = Path::new(restored["replaced"].as_str().unwrap());
+    assert!(aside.exists(), "the index that was there is kept");
+    assert_eq!(mode(&appliance.data("strongroom.db")), 0o600);
+
+    let service = appliance.start_ready();
+    let (kept_handle, lost_handle) = (kept["handle"].as_str().unwrap(), lost["handle"].as_str().unwrap());
+    assert_eq!(service.get(&format!("/csrs/{kept_handle}")).expect(200).json()["status"], "pending");
+    service.get(&format!("/csrs/{lost_handle}")).problem(404, "not-found");
+    let lost_key = lost["key"]["handle"].as_str().unwrap();
+    let recovered = service.get(&format!("/keys/{lost_key}")).expect(200).json();
+    assert_eq!(recovered["state"], "recovered");
+    let kept_key = kept["key"]["handle"].as_str().unwrap();
+    assert_eq!(service.get(&format!("/keys/{kept_key}")).expect(200).json()["state"], "present");
+    let body = serde_json::json!({ "subject": "CN=again", "key": { "handle": lost_key } });
+    let again = service.post("/csrs", &body).expect(201).json();
+    openssl::verified_text(again["csr"].as_str().unwrap());
+
+    // The log goes on where the backup ended, and says that there was a restore.
+    let after = backup(&appliance, "two");
+    let actions = actions(&after);
+    let at = |action: &str| actions.iter().position(|known| known == action);
+    assert!(at("index.backed-up").unwrap() < at("index.restored").unwrap(), "{actions:?}");
+}
+
+#[test]
+fn a_backup_is_private_whole_and_says_what_it_has_not() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    service.create("a.example.com");
+    let dir = backup(&appliance, "one");
+    assert_eq!(mode(&dir), 0o700);
+    let mut names: Vec<_> =
+        fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["manifest.json", "strongroom.db"]);
+    for name in names {
+        assert_eq!(mode(&dir.join(name)), 0o600);
+    }
+    let verified = json(&appliance.cli(&["backup", "verify", text(&dir), "--json"]));
+    assert!(verified["audit_records"].as_u64().unwrap() > 2, "{verified}");
+    assert!(verified["does_not_contain"].to_string().contains("PINs"), "{verified}");
+    // The service keeps nothing of it.
+    let left = fs::read_dir(appliance.path("data")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!left.iter().any(|name| name.contains("copy")), "{left:?}");
+}
+
+#[test]
+fn a_backup_into_a_directory_that_is_not_empty_is_refused() {
+    let appliance = Appliance::new();
+    let _service = appliance.start_ready();
+    let dir = appliance.path("full");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("notes.txt"), "mine").unwrap();
+    let refused = appliance.cli(&["backup", "--out", text(&dir)]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(stderr(&refused).contains("is not empty"), "{refused:?}");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+}
+
+#[test]
+fn a_backup_without_a_service_leaves_nothing_behind() {
+    let appliance = Appliance::new();
+    appliance.start().stop();
+    let refused = appliance.cli(&["backup", "--out", text(&appliance.path("one"))]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(!appliance.path("one").exists());
+}
+
+#[test]
+fn a_restore_over_a_running_service_is_refused() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    let dir = backup(&appliance, "one");
+    let before = service.create("later.example.com");
+    let refused = restore(&appliance, &dir, &["--replace"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(stderr(&refused).contains("a service runs"), "{refused:?}");
+    service.get(&format!("/csrs/{}", before["handle"].as_str().unwrap())).expect(200);
+    // Not even while it hangs.
+    signal(service.pid(), "STOP");
+    assert_eq!(restore(&appliance, &dir, &["--replace"]).status.code(), Some(1));
+    signal(service.pid(), "CONT");
+}
+
+#[test]
+fn a_damaged_backup_is_refused_and_nothing_is_replaced() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start_ready();
+    let dir = backup(&appliance, "one");
+    service.stop();
+    let database = fs::read(dir.join("strongroom.db")).unwrap();
+    let manifest = fs::read_to_string(dir.join("manifest.json")).unwrap();
+    let index = fs::read(appliance.data("strongroom.db")).unwrap();
+
+    let mut flipped = database.clone();
+    flipped[5000] ^= 1;
+    let other = manifest.replace("\"audit_records\": ", "\"audit_records\": 1");
+    for (database, manifest, why) in [
+        (&flipped, &manifest, "its database is not the one of its manifest"),
+        (&database[..8192].to_vec(), &manifest, "its database is not the one of its manifest"),
+        (&database, &other, "its manifest tells of another database"),
+        (&database, &"{}".to_owned(), "manifest.json"),
+    ] {
+        fs::write(dir.join("strongroom.db"), database).unwrap();
+        fs::write(dir.join("manifest.json"), manifest).unwrap();
+        for refused in
+            [restore(&appliance, &dir, &["--replace"]), appliance.cli(&["backup", "verify", text(&dir)])]
+        {
+            assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+            assert!(stderr(&refused).contains(why), "{why}: {refused:?}");
+        }
+    }
+    fs::remove_file(dir.join("manifest.json")).unwrap();
+    let unfinished = restore(&appliance, &dir, &["--replace"]);
+    assert!(stderr(&unfinished).contains("is it finished?"), "{unfinished:?}");
+    assert_eq!(fs::read(appliance.data("strongroom.db")).unwrap(), index);
+}
+
+#[test]
+fn a_backup_of_a_later_schema_is_refused() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start_ready();
+    let dir = backup(&appliance, "one");
+    service.stop();
+    // The schema version is in the file's header: `user version number`, 4 bytes at 60
+    // (https://sqlite.org/fileformat2.html, section 1.3).
+    let mut database = fs::read(dir.join("strongroom.db")).unwrap();
+    database[60..64].copy_from_slice(&9999_u32.to_be_bytes());
+    fs::write(dir.join("strongroom.db"), &database).unwrap();
+    let manifest = fs::read_to_string(dir.join("manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&manifest).unwrap();
+    manifest["sha256"] = sha256(&dir.join("strongroom.db")).into();
+    fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
+    let refused = restore(&appliance, &dir, &["--replace"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(stderr(&refused).contains("schema version 9999"), "{refused:?}");
+}
+
+fn backup(appliance: &Appliance, name: &str) -> PathBuf {
+    let dir = appliance.path(name);
+    let made = appliance.cli(&["backup", "--out", text(&dir)]);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    dir
+}
+
+fn restore(appliance: &Appliance, dir: &Path, more: &[&str]) -> Output {
+    appliance.cli(&[&["restore", text(dir)], more].concat())
+}
+
+/// What the audit log of a backup tells of, in its order; read by Python, which is not ours.
+fn actions(backup: &Path) -> Vec<String> {
+    let script = "import sqlite3, sys\n\
+                  c = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True)\n\
+                  [print(a) for a, in c.execute('SELECT action FROM audit ORDER BY seq')]";
+    let output = Command::new("python3").args(["-c", script]).arg(backup.join("strongroom.db")).output();
+    let output = output.expect("python3: apt-get install python3");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn sha256(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn json(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
