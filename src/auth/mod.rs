@@ -1,7 +1,7 @@
 //! From a credential to a principal.
 //!
 //! What is needed for that is held in memory and read again after every change, so that a request
-//! costs no look into the database and a revocation counts with the next one. [`file`] is the API
+//! costs no look into the database and a revocation counts with the next one. [`mod@file`] is the API
 //! key beside the database.
 
 pub mod file;

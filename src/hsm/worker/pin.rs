@@ -57,7 +57,7 @@ impl PinFile {
 
 /// systemd from 254 on shows a credential (LoadCredential=) as root's with mode 0440 and an access
 /// control list for the service's user alone: the bits of the group are that list's mask
-/// (https://github.com/systemd/systemd/issues/29435).
+/// (<https://github.com/systemd/systemd/issues/29435>).
 fn is_open(mode: u32, uid: u32, gid: u32) -> bool {
     let credential = (uid, gid) == (0, 0) && mode & 0o777 == 0o440;
     mode & 0o077 != 0 && !credential

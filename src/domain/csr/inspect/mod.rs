@@ -1,6 +1,6 @@
 //! Any CSR explained: what it says, and what looks wrong with it.
 //!
-//! Unlike [`super::check`], which refuses what is not exactly as intended, this reads as much as can be
+//! Unlike [`super::check()`], which refuses what is not exactly as intended, this reads as much as can be
 //! read of CSRs from elsewhere, also where their encoding is not DER.
 
 mod attributes;
