@@ -122,6 +122,7 @@ pub enum Slot {
     },
     /// Destroy every key of ours on a token, by the running service. Asks first; refused while live
     /// signing requests use keys there.
+    #[command(after_help = "Example:\n  strongroom slot wipe --token lab")]
     Wipe {
         /// The token in the configuration; needed when there are several.
         #[arg(long)]
@@ -205,6 +206,7 @@ pub enum Token {
         kinds: Vec<String>,
     },
     /// Have the PIN tried once more that the token refused or did not answer. A wrong one costs a try.
+    #[command(after_help = "Example:\n  strongroom token reset-breaker lab")]
     ResetBreaker {
         /// Its name in the configuration.
         name: String,
@@ -301,6 +303,7 @@ pub enum Csr {
         asking: Asking,
     },
     /// Approve a signing request that waits for it; its key is made then.
+    #[command(after_help = "Example:\n  strongroom csr approve 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Approve {
         /// Its handle.
         handle: String,
@@ -309,6 +312,9 @@ pub enum Csr {
         hash: Option<String>,
     },
     /// Reject a signing request that waits for an approval.
+    #[command(
+        after_help = "Example:\n  strongroom csr reject 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --reason 'not our domain'"
+    )]
     Reject {
         /// Its handle.
         handle: String,
@@ -413,8 +419,10 @@ pub struct Asking {
 #[derive(Debug, Subcommand)]
 pub enum Proposal {
     /// List the newest proposals that concern you.
+    #[command(after_help = "Example:\n  strongroom proposal list")]
     List,
     /// Approve a proposal of somebody else: it is done at once.
+    #[command(after_help = "Example:\n  strongroom proposal approve 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Approve {
         /// Its handle.
         handle: String,
@@ -423,6 +431,9 @@ pub enum Proposal {
         hash: Option<String>,
     },
     /// Reject a proposal of somebody else.
+    #[command(
+        after_help = "Example:\n  strongroom proposal reject 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --reason 'the key is still in use'"
+    )]
     Reject {
         /// Its handle.
         handle: String,
@@ -457,17 +468,22 @@ pub enum Key {
     },
     /// Retire a key that no live signing request uses: it signs nothing more and, where the configuration
     /// says so, is destroyed later.
+    #[command(after_help = "Example:\n  strongroom key retire 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Retire {
         /// Its handle.
         handle: String,
     },
     /// Take a key's retirement back, as long as it is not destroyed.
+    #[command(after_help = "Example:\n  strongroom key unretire 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11")]
     Unretire {
         /// Its handle.
         handle: String,
     },
     /// Say that somebody else may have a key: it signs nothing more, for ever. Lists the signing requests
     /// whose certificates are to be revoked.
+    #[command(
+        after_help = "Example:\n  strongroom key compromise 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --reason 'the HSM was stolen'"
+    )]
     Compromise {
         /// Its handle.
         handle: String,

@@ -271,10 +271,13 @@ pub fn audit_of(appliance: &Appliance) -> Vec<Record> {
         assert_eq!(last, Some(&format!("signing-request.{state}")), "of {handle}");
     }
     for (handle, state) in key_states(&copy.path().join("strongroom.db")) {
+        // What is done with a key and leaves its state on the token as it was.
+        let beside = ["certificate-written", "certificate-removed", "retired", "unretired", "compromised"];
         let of_state = |record: &&Record| {
+            let action = record.action.strip_prefix("key.");
             record.subject == handle
                 && record.outcome == "done"
-                && !record.action.starts_with("key.certificate-")
+                && !action.is_some_and(|action| beside.contains(&action))
         };
         let last = records.iter().rfind(of_state).and_then(|record| record.action.strip_prefix("key."));
         let agrees = match state.as_str() {

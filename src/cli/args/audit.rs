@@ -32,6 +32,7 @@ pub enum Audit {
     },
     /// Destroy the key of the pseudonyms: nobody can confirm any more whose names the records so far
     /// are about.
+    #[command(after_help = "Example:\n  strongroom audit forget-key --yes")]
     ForgetKey {
         /// It cannot be taken back.
         #[arg(long, required = true)]

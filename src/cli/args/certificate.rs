@@ -30,6 +30,9 @@ pub enum Certificate {
         cursor: Option<String>,
     },
     /// Show the certificate of a signing request.
+    #[command(
+        after_help = "Example:\n  strongroom certificate show 019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11 --pem"
+    )]
     Show {
         /// The handle of the signing request.
         handle: String,

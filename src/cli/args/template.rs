@@ -8,8 +8,10 @@ use super::Extensions;
 #[derive(Debug, Subcommand)]
 pub enum Template {
     /// List the templates that the tenant may use, as the service has them.
+    #[command(after_help = "Example:\n  strongroom template list")]
     List,
     /// Show a template, as the service has it.
+    #[command(after_help = "Example:\n  strongroom template show tls-server")]
     Show {
         /// Its name.
         name: String,

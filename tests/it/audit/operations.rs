@@ -38,8 +38,11 @@ fn every_operation_that_is_refused_leaves_one_record() {
             let body = (method != "DELETE").then_some(&body);
             // Nobody is known there, so that a second call is a repetition.
             let anonymous = route.ends_with("/bootstrap");
-            for (name, key) in
-                [("idle", &idle), ("able", &able)].into_iter().take(if anonymous { 1 } else { 2 })
+            // It takes no body, so that nothing is wrong with one.
+            let done_for_the_able = route.ends_with("/backup");
+            for (name, key) in [("idle", &idle), ("able", &able)]
+                .into_iter()
+                .take(if anonymous || done_for_the_able { 1 } else { 2 })
             {
                 let reply = office.call(key, &method, &path, body);
                 assert!(reply.status >= 400, "{method} {path}: {reply:?}");
