@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::harness::{Appliance, signal};
+use crate::harness::{Appliance, signal, stop};
 use crate::openssl;
 
 #[test]
@@ -105,7 +105,7 @@ fn a_restore_over_a_running_service_is_refused() {
     assert!(stderr(&refused).contains("a service runs"), "{refused:?}");
     service.get(&format!("/csrs/{}", before["handle"].as_str().unwrap())).expect(200);
     // Not even while it hangs.
-    signal(service.pid(), "STOP");
+    stop(service.pid());
     assert_eq!(restore(&appliance, &dir, &["--replace"]).status.code(), Some(1));
     signal(service.pid(), "CONT");
 }

@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Appliance, PIN, Reply, SOFTHSM, Service, p256, signal};
+use crate::harness::{Appliance, PIN, Reply, SOFTHSM, Service, p256, signal, stop};
 use crate::ledger::{Ledger, audit_of, handle_of, inventory, pages, states_of};
 
 const CREATE: &[(&str, &str)] = &[("prefer", "wait=60")];
@@ -123,7 +123,7 @@ fn a_call_that_hangs_costs_one_worker_and_no_caller_of_another_key() {
         ("C_GenerateKeyPair", "hang"),
         ("C_GenerateKeyPair", "hang-after"),
     ] {
-        let appliance = Appliance::with_chaos().with_deadlines(1500, 1500);
+        let appliance = Appliance::with_chaos().with_deadlines(4000, 4000);
         let service = appliance.start_ready();
         let worker = service.worker_pid();
         let key = service.create("bystander.example")["key"]["handle"].clone();
@@ -169,7 +169,7 @@ fn a_stopped_worker_is_replaced() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();
     let worker = service.worker_pid();
-    signal(worker, "STOP");
+    stop(worker);
     assert_clear(&create(&service, "stopped.example"));
     service.await_ready();
     assert_ne!(service.worker_pid(), worker);

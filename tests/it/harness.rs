@@ -2,11 +2,12 @@
 //! database, worker and port. The log is printed when a test fails.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -453,7 +454,7 @@ impl Service<'_> {
         let give_up = Instant::now() + LONG;
         while !condition() {
             assert!(Instant::now() < give_up, "waited {LONG:?} in vain until {what}");
-            std::thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -489,7 +490,7 @@ impl Service<'_> {
                 return status;
             }
             assert!(Instant::now() < give_up, "the service does not end");
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
     }
 
@@ -517,7 +518,7 @@ impl Service<'_> {
                 panic!("the service ended at once: {status}");
             }
             assert!(Instant::now() < give_up, "the service does not listen");
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }
@@ -525,7 +526,7 @@ impl Service<'_> {
 impl Drop for Service<'_> {
     fn drop(&mut self) {
         self.kill();
-        if std::thread::panicking() {
+        if thread::panicking() {
             let log = fs::read_to_string(self.appliance.path("service.log")).unwrap_or_default();
             eprintln!("--- log of the service ---\n{log}--- end of the log ---");
         }
@@ -545,4 +546,19 @@ pub fn p256(common_name: &str) -> Value {
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
     assert!(status.success(), "kill -{name} {pid}: {status}");
+}
+
+/// Stops a process, and returns once every thread of it has stopped. Until then a thread that waits in a system
+/// call can still be given what arrives there: the kernel looks for data before it looks for signals.
+pub fn stop(pid: u32) {
+    signal(pid, "STOP");
+    let has_stopped = |task: io::Result<fs::DirEntry>| {
+        let stat = fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    };
+    let give_up = Instant::now() + Duration::from_secs(30);
+    while !fs::read_dir(format!("/proc/{pid}/task")).unwrap().all(has_stopped) {
+        assert!(Instant::now() < give_up, "process {pid} does not stop");
+        thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -12,6 +12,8 @@ use strongroom::domain::algorithm::KeyKind;
 use strongroom::domain::key::EvidenceLevel;
 use strongroom::hsm::{self, Destroyed, InitToken, Kind, ObjectClass, Profile, Selector};
 
+use crate::harness::stop;
+
 fn kind(name: &str) -> KeyKind {
     name.parse().unwrap()
 }
@@ -109,7 +111,7 @@ async fn a_stopped_worker_is_replaced_and_its_calls_are_made_again() {
     let rig = Rig::with_token("stopped");
     let (_hsm, token) = rig.start(rig.spec("stopped"));
     let pid = up(&token).await.worker_pid;
-    signal(pid, Signal::STOP);
+    stop(pid);
     // It never read the call, so even a generation can be made again.
     token.generate(key_id(1), "x".into(), kind("ec-p256")).await.unwrap();
     assert!(!runs(pid));
