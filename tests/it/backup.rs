@@ -5,8 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::access::Office;
+use crate::certificate_objects::certificate_path;
+use crate::certificates::Ca;
 use crate::harness::{Appliance, signal, stop};
 use crate::openssl;
 
@@ -23,7 +26,7 @@ fn after_a_restore_older_requests_go_on_and_newer_keys_are_recovered() {
     let refused = restore(&appliance, &dir, &[]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(stderr(&refused).contains("--replace"), "{refused:?}");
-    let restored: Value = json(&restore(&appliance, &dir, &["--replace", "--json"]));
+    let restored: Value = json_of(&restore(&appliance, &dir, &["--replace", "--json"]));
     assert_eq!(restored["backup"]["sha256"], manifest["sha256"]);
     let aside = Path::new(restored["replaced"].as_str().unwrap());
     assert!(aside.exists(), "the index that was there is kept");
@@ -50,6 +53,70 @@ fn after_a_restore_older_requests_go_on_and_newer_keys_are_recovered() {
 }
 
 #[test]
+fn a_restore_undoes_no_revocation_and_destroys_no_key_that_came_into_use_again() {
+    let appliance = Appliance::new();
+    let text = format!("{}\n[keys]\ndestroy_retired_after_days = 1\n", appliance.config_text());
+    appliance.write_private("strongroom.toml", &text);
+    let mut service = appliance.start_ready();
+    let office = Office::open(&appliance, &service);
+    let stolen = office.hire("robot", &[("reader", None)]);
+    let (used, lost) = (service.create("used.example.com"), service.create("lost.example.com"));
+    let ca = Ca::new("Example CA");
+    for csr in [&used, &lost] {
+        let certificate = ca.issue(csr["csr"].as_str().unwrap());
+        service.put(&certificate_path(csr), "application/pkix-cert", certificate.der()).expect(200);
+    }
+    let path = |csr: &Value| format!("/csrs/{}", csr["handle"].as_str().unwrap());
+    let key = |csr: &Value| format!("/keys/{}", csr["key"]["handle"].as_str().unwrap());
+    service.post(&format!("{}/retire", path(&used)), &json!({})).expect(200);
+    let dir = backup(&appliance, "one");
+
+    // Since then: the key is in use again, another is compromised, a credential revoked.
+    service.post(&format!("{}/unretire", key(&used)), &json!({})).expect(200);
+    service.post(&format!("{}/compromise", key(&lost)), &json!({ "reason": "stolen" })).expect(200);
+    let credential = office.key_of("robot");
+    office.manage("DELETE", &format!("/credentials/{credential}"), None).expect(200);
+    drop(office);
+    service.stop();
+    // Its day comes while the service is down: by the backup, the key is long due.
+    let copy = rusqlite::Connection::open(dir.join("strongroom.db")).unwrap();
+    copy.execute_batch("UPDATE keys SET destroy_after = 1, destroy_after_lived = 0 WHERE retired_at > 0")
+        .unwrap();
+    drop(copy);
+    sign_again(&dir);
+
+    let restored = json_of(&restore(&appliance, &dir, &["--replace", "--json"]));
+    assert_eq!(restored["held_keys"], json!([used["key"]["handle"]]));
+    assert_eq!(restored["since_backup"]["revoked_credentials"], json!([credential]));
+    assert_eq!(restored["since_backup"]["compromised_keys"], json!([lost["key"]["handle"]]));
+    let service = appliance.start_ready();
+    service.post("/tokens/main/reconcile", &json!({})).expect(200);
+    let shown = service.get(&key(&used)).expect(200).json();
+    assert_eq!((&shown["state"], &shown["life"]["destroy_after"]), (&json!("present"), &Value::Null));
+    assert!(shown["life"]["retired_at"].is_string(), "it signs nothing until somebody says so: {shown}");
+    assert_eq!(service.get(&key(&lost)).json()["life"]["compromise"], "stolen");
+    let bearer = format!("Bearer {stolen}");
+    service.request("GET", "/csrs", &[("authorization", &bearer)], None).problem(401, "auth.unauthenticated");
+    let actions = actions(&backup(&appliance, "two"));
+    for action in ["index.restored", "key.destruction-held", "credential.revoked", "key.compromised"] {
+        assert!(actions.iter().rev().take(12).any(|known| known == action), "{action}: {actions:?}");
+    }
+}
+
+#[test]
+fn a_restore_that_nothing_tells_what_came_since_says_so() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start_ready();
+    let dir = backup(&appliance, "one");
+    service.stop();
+    fs::write(appliance.data("strongroom.db"), "damaged").unwrap();
+    let restored = restore(&appliance, &dir, &["--replace"]);
+    assert_eq!(restored.status.code(), Some(0), "{restored:?}");
+    assert!(stderr(&restored).contains("credential list"), "{restored:?}");
+    appliance.start_ready();
+}
+
+#[test]
 fn a_backup_is_private_whole_and_says_what_it_has_not() {
     let appliance = Appliance::new();
     let service = appliance.start_ready();
@@ -63,7 +130,7 @@ fn a_backup_is_private_whole_and_says_what_it_has_not() {
     for name in names {
         assert_eq!(mode(&dir.join(name)), 0o600);
     }
-    let verified = json(&appliance.cli(&["backup", "verify", text(&dir), "--json"]));
+    let verified = json_of(&appliance.cli(&["backup", "verify", text(&dir), "--json"]));
     assert!(verified["audit_records"].as_u64().unwrap() > 2, "{verified}");
     assert!(verified["does_not_contain"].to_string().contains("PINs"), "{verified}");
     // The service keeps nothing of it.
@@ -155,10 +222,7 @@ fn a_backup_of_a_later_schema_is_refused() {
     let mut database = fs::read(dir.join("strongroom.db")).unwrap();
     database[60..64].copy_from_slice(&9999_u32.to_be_bytes());
     fs::write(dir.join("strongroom.db"), &database).unwrap();
-    let manifest = fs::read_to_string(dir.join("manifest.json")).unwrap();
-    let mut manifest: Value = serde_json::from_str(&manifest).unwrap();
-    manifest["sha256"] = sha256(&dir.join("strongroom.db")).into();
-    fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
+    sign_again(&dir);
     let refused = restore(&appliance, &dir, &["--replace"]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(stderr(&refused).contains("schema version 9999"), "{refused:?}");
@@ -173,6 +237,14 @@ fn backup(appliance: &Appliance, name: &str) -> PathBuf {
 
 fn restore(appliance: &Appliance, dir: &Path, more: &[&str]) -> Output {
     appliance.cli(&[&["restore", text(dir)], more].concat())
+}
+
+/// Makes the manifest that of its database.
+fn sign_again(backup: &Path) {
+    let mut manifest: Value =
+        serde_json::from_slice(&fs::read(backup.join("manifest.json")).unwrap()).unwrap();
+    manifest["sha256"] = sha256(&backup.join("strongroom.db")).into();
+    fs::write(backup.join("manifest.json"), manifest.to_string()).unwrap();
 }
 
 /// What the audit log of a backup tells of, in its order; read by Python, which is not ours.
@@ -204,7 +276,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[track_caller]
-fn json(output: &Output) -> Value {
+fn json_of(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
