@@ -1,7 +1,9 @@
 //! Backup and restore: the whole drill, and what is refused.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -114,6 +116,49 @@ fn a_restore_that_nothing_tells_what_came_since_says_so() {
     assert_eq!(restored.status.code(), Some(0), "{restored:?}");
     assert!(stderr(&restored).contains("credential list"), "{restored:?}");
     appliance.start_ready();
+}
+
+#[test]
+fn the_log_of_a_killed_service_is_not_applied_to_what_is_restored() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start_ready();
+    let kept = service.create("kept.example.com");
+    let dir = backup(&appliance, "one");
+    let lost = service.create("lost.example.com");
+    service.kill();
+    drop(service);
+    assert!(appliance.data("strongroom.db-wal").exists());
+    let restored = json_of(&restore(&appliance, &dir, &["--replace", "--json"]));
+    assert!(!appliance.data("strongroom.db-wal").exists());
+    let aside = restored["replaced"].as_str().unwrap();
+    let aside = rusqlite::Connection::open(aside).unwrap();
+    let requests: i64 =
+        aside.query_row("SELECT count(*) FROM signing_requests", [], |row| row.get(0)).unwrap();
+    assert_eq!(requests, 2, "what is put aside is whole");
+    let service = appliance.start_ready();
+    service.get(&format!("/csrs/{}", kept["handle"].as_str().unwrap())).expect(200);
+    service.get(&format!("/csrs/{}", lost["handle"].as_str().unwrap())).problem(404, "not-found");
+}
+
+#[test]
+fn a_backup_that_was_changed_on_its_way_is_not_kept() {
+    let appliance = Appliance::new();
+    appliance.start_ready().stop();
+    let listener = UnixListener::bind(appliance.data("strongroom.sock")).unwrap();
+    let index = fs::read(appliance.data("strongroom.db")).unwrap();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = BufReader::new(stream.try_clone().unwrap()).lines();
+        while !asked.next().unwrap().unwrap().is_empty() {}
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", index.len());
+        let digest = "Repr-Digest: sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:\r\n\r\n";
+        stream.write_all(&[head.as_bytes(), digest.as_bytes(), &index].concat()).unwrap();
+    });
+    let refused = appliance.cli(&["backup", "--out", text(&appliance.path("one"))]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(stderr(&refused).contains("was changed on its way"), "{refused:?}");
+    assert!(!appliance.path("one").exists());
+    answering.join().unwrap();
 }
 
 #[test]
