@@ -106,6 +106,26 @@ fn a_restore_undoes_no_revocation_and_destroys_no_key_that_came_into_use_again()
 }
 
 #[test]
+fn a_csr_that_was_answered_after_the_backup_keeps_its_key() {
+    let appliance = Appliance::with_chaos();
+    let mut service = appliance.start_ready();
+    appliance.chaos_rules("C_GenerateKeyPair nth=1 sleep-ms=3000");
+    let made = std::thread::scope(|scope| {
+        let making = scope.spawn(|| service.create("slow.example.com"));
+        service.await_that("the token is at it", || !appliance.chaos_log().is_empty());
+        backup(&appliance, "one");
+        making.join().unwrap()
+    });
+    service.stop();
+    drop(service);
+    json_of(&restore(&appliance, &appliance.path("one"), &["--replace", "--json"]));
+    let service = appliance.start_ready();
+    let path = format!("/csrs/{}", made["handle"].as_str().unwrap());
+    service.await_that("it is taken up", || service.get(&path).expect(200).json()["status"] == "pending");
+    assert_eq!(service.get(&path).json()["key"], made["key"]);
+}
+
+#[test]
 fn a_restore_that_nothing_tells_what_came_since_says_so() {
     let appliance = Appliance::new();
     let mut service = appliance.start_ready();
