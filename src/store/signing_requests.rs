@@ -188,7 +188,8 @@ mod tests {
     async fn a_handle_is_used_once_and_an_unknown_one_is_not_updated() {
         let store = TestStore::with_principal();
         store.write(|tx| tx.insert_signing_request(&request(1), &[])).await.unwrap();
-        let error = store.write(|tx| tx.insert_signing_request(&request(1), &[])).await.unwrap_err();
+        let again = SigningRequest { number: 2, ..request(1) };
+        let error = store.write(move |tx| tx.insert_signing_request(&again, &[])).await.unwrap_err();
         assert_eq!(conflict(&error), Unique::Handle);
         let error = store.write(|tx| tx.update_signing_request(&request(2))).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Bug);
