@@ -65,7 +65,7 @@ unless_there() {
 unless_listed() {
     local noun=$1 name=$2
     shift 2
-    [[ $(as_admin "$noun" list --json) == *"\"name\":\"$name\""* ]] || as_admin "$@" >/dev/null
+    [[ $(as_admin "$noun" list --json) == *"\"name\": \"$name\""* ]] || as_admin "$@" >/dev/null
 }
 
 # The first call makes the admin, as the user whom the service runs as.
@@ -92,20 +92,20 @@ export CLOUDFLARE_BASE_URL CLOUDFLARE_API_TOKEN CLOUDFLARE_EMAIL CLOUDFLARE_API_
 END
 }
 
-# One call for each vendor, with its secret read from a file, so that it stands in no command line.
+# One call for each vendor. The shell writes the secret to a pipe: curl's own command line has none.
 print_vendor_calls() {
     cat <<END
 
 Cloudflare's API, as the vendor's clients call it:
 
-    curl -H "Authorization: Bearer \$(<'$vendors/cloudflare.api-key')" -H 'Content-Type: application/json' \\
+    curl -H @<(echo "Authorization: Bearer \$(<'$vendors/cloudflare.api-key')") -H 'Content-Type: application/json' \\
         http://$listen/client/v4/accounts/$CLOUDFLARE_ACCOUNT/custom_csrs \\
         -d '{"common_name":"www.example.com","country":"NL","state":"Utrecht","locality":"Amersfoort",
              "organization":"Example","sans":["www.example.com"],"key_type":"p256v1"}'
 
 Keyfactor's API:
 
-    curl -u "$KEYFACTOR_PRINCIPAL:\$(<'$vendors/keyfactor.password')" -H 'x-keyfactor-requested-with: APIClient' \\
+    curl -K <(echo "user = $KEYFACTOR_PRINCIPAL:\$(<'$vendors/keyfactor.password')") -H 'x-keyfactor-requested-with: APIClient' \\
         -H 'Content-Type: application/json' http://$listen/KeyfactorAPI/CSRGeneration/Generate \\
         -d '{"Subject":"CN=www.example.com,O=Example,C=NL","KeyType":"ECC","KeyLength":256,
              "SANs":{"dns":["www.example.com"]}}'
