@@ -41,6 +41,7 @@ pub fn answers_as_declared(service: &Service, document: &Path, headers: &[(&str,
         .args(["--no-color", "--warnings", "off"])
         .args(NOT_CALLED.iter().flat_map(|operation| ["--exclude-operation-id", operation]))
         .args(headers.iter().flat_map(|(name, value)| ["--header".to_owned(), format!("{name}: {value}")]))
+        .env("SCHEMATHESIS_HOOKS", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/schemathesis/hooks.py"))
         // It writes a cache of examples where it runs.
         .current_dir(env!("CARGO_TARGET_TMPDIR"));
     let output = command.output().expect("target/venv with schemathesis: scripts/test makes it");
