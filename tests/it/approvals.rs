@@ -5,6 +5,9 @@ mod crash;
 mod four_eyes;
 mod templates;
 
+use std::sync::Barrier;
+use std::thread;
+
 use serde_json::{Value, json};
 
 use crate::access::Office;
@@ -208,6 +211,54 @@ fn an_approval_counts_only_for_what_was_asked_by_who_still_may() {
     staff.decide(&staff.carol, &handle, "approve", &json!({})).problem(409, "approval.requester");
     office.manage("PUT", "/principals/bob/grants/requester", None).expect(200);
     staff.decide(&staff.carol, &handle, "approve", &json!({})).expect(202);
+}
+
+#[test]
+fn an_approval_does_not_count_for_what_the_index_was_made_to_say_since() {
+    let appliance = appliance_with(&[("asked", ASKED)], "");
+    let service = appliance.start_ready();
+    let staff = Staff::of(&appliance, &service);
+    let handle = staff.ask("asked");
+    let index = rusqlite::Connection::open(appliance.data("strongroom.db")).unwrap();
+    let edit = "UPDATE signing_requests SET spec = replace(spec, 'www.example.com', 'www.victim.example')
+                WHERE state = 'awaiting_approval'";
+    assert_eq!(index.execute(edit, []).unwrap(), 1);
+    assert_eq!(staff.show(&handle)["subject"], "CN=www.victim.example");
+    staff.decide(&staff.carol, &handle, "approve", &json!({})).problem(409, "approval.changed");
+}
+
+#[test]
+fn of_two_decisions_at_the_same_time_one_counts() {
+    let appliance = appliance_with(&[("asked", ASKED)], "");
+    let service = appliance.start_ready();
+    let staff = Staff::of(&appliance, &service);
+    let dave = staff.office.hire("dave", &[("approver", None)]);
+    let mut keys = appliance.private_keys();
+    for decisions in [["approve", "approve"], ["approve", "reject"], ["reject", "reject"]] {
+        let handle = staff.ask("asked");
+        let start = Barrier::new(2);
+        let decide = |who: &str, decision: &str| {
+            let body = if decision == "reject" { json!({ "reason": "no" }) } else { json!({}) };
+            start.wait();
+            staff.decide(who, &handle, decision, &body).status
+        };
+        let statuses = thread::scope(|scope| {
+            let first = scope.spawn(|| decide(&staff.carol, decisions[0]));
+            let second = decide(&dave, decisions[1]);
+            [first.join().unwrap(), second]
+        });
+        let counted: Vec<_> =
+            decisions.into_iter().zip(statuses).filter(|(_, status)| *status != 409).collect();
+        match counted.as_slice() {
+            [("approve", 202)] => {
+                staff.await_status(&handle, "pending");
+                keys += 1;
+            }
+            [("reject", 200)] => assert_eq!(staff.show(&handle)["status"], "rejected"),
+            _ => panic!("{decisions:?} were answered {statuses:?}"),
+        }
+        assert_eq!(appliance.private_keys(), keys);
+    }
 }
 
 #[test]
