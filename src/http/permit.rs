@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -20,6 +20,7 @@ use super::refusals::FoundOut;
 use super::request_id::{KnownPrincipal, RequestId};
 use super::{BODY_LIMIT, Context};
 use crate::app::Caller;
+use crate::app::access::is_powerful;
 use crate::auth::{Identity, Presented};
 use crate::domain::access::{Permission, Scope, TenantId};
 use crate::domain::audit::Actor;
@@ -28,8 +29,11 @@ use crate::domain::invalid::Invalid;
 /// A body must have arrived after so long: a client that trickles holds a connection, not a handler.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Says who it is.
+const AUTHORIZATION: &str = "Authorization";
+
 /// Names a tenant; without it, the principal's usual one is meant.
-const TENANT: &str = "strongroom-tenant";
+const TENANT: &str = "Strongroom-Tenant";
 
 /// What a handler needs, as a type: a handler that takes `Permit<needs::CsrRead>` cannot be called
 /// without that permission.
@@ -150,8 +154,8 @@ async fn authorised(
         Failure::too_many("limit.requests", "this principal sends too many requests; slow down", wait)
     })?;
     let grants = &identity.grants;
-    let named = parts.headers.get(TENANT).map(HeaderValue::to_str).transpose();
-    let named = named.map_err(|_| Invalid::new("Strongroom-Tenant", "must be the name of a tenant"))?;
+    let named = only(&parts.headers, TENANT)?.map(HeaderValue::to_str).transpose();
+    let named = named.map_err(|_| Invalid::new(TENANT, "must be the name of a tenant"))?;
     let tenant = match named {
         // One that does not exist is refused like one of others.
         Some(name) => context.authenticator.tenant(version, name).await?.filter(|id| grants.reach(*id)),
@@ -167,7 +171,7 @@ async fn authorised(
             if named.is_none() && permission.scope() == Scope::Tenant && !grants.0.is_empty() =>
         {
             let reason = "say which tenant: you have grants in several and none in `default`";
-            return Err(Invalid::new("Strongroom-Tenant", reason).into());
+            return Err(Invalid::new(TENANT, reason).into());
         }
         (Some(permission), _) => return Err(Failure::denied(permission, named)),
     }
@@ -196,9 +200,10 @@ async fn identified(
     version: u64,
 ) -> Result<Identity, Failure> {
     let from = peer.and_then(Peer::ip);
+    let authorization = only(&parts.headers, AUTHORIZATION)?.filter(|value| !value.is_empty());
     let basic;
-    let presented = match parts.headers.get(header::AUTHORIZATION) {
-        Some(value) if !value.is_empty() => {
+    let presented = match authorization {
+        Some(value) => {
             if let Some(Err(wait)) = from.map(|from| context.limits.may_log_in(from)) {
                 let detail = "too many logins failed from this address; credentials are not looked at";
                 return Err(Failure::too_many("limit.logins", detail, wait));
@@ -212,8 +217,9 @@ async fn identified(
                 scheme.eq_ignore_ascii_case("bearer").then_some(Presented::Bearer(secret.trim()))
             }
         }
-        _ => match peer {
-            Some(Peer::Unix { uid, .. }) => Some(Presented::Uid(*uid)),
+        None => match peer {
+            // Also one that was mapped while the service ran as another user.
+            Some(Peer::Unix { uid, .. }) => (!is_powerful(*uid)).then_some(Presented::Uid(*uid)),
             Some(peer) => peer.certificate_sha256().map(Presented::ClientCertificate),
             None => None,
         },
@@ -223,12 +229,20 @@ async fn identified(
     {
         return Ok(identity);
     }
-    if let Some(from) = from
-        && parts.headers.get(header::AUTHORIZATION).is_some_and(|value| !value.is_empty())
-    {
+    if let (Some(from), Some(_)) = (from, authorization) {
         context.limits.failed_login(from);
     }
     Err(Failure::unauthenticated())
+}
+
+/// The value of a header that stands there once at most: of two, a proxy before us may have looked at
+/// the other one.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Invalid> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(Invalid::new(name, "stands there more than once")),
+        (value, None) => Ok(value),
+    }
 }
 
 /// User name and password (RFC 7617 section 2); empty when it is not such a thing.

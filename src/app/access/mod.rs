@@ -194,6 +194,12 @@ impl App {
     }
 }
 
+/// Whether that is root's uid or the service's own. Both can read the database and the tokens' PINs: what
+/// they do over the socket would look like a principal's act.
+pub fn is_powerful(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
+}
+
 /// Undoes a change (by its error) after which nobody could manage access.
 fn keeping_an_admin<T>(
     tx: &Tx,
