@@ -173,7 +173,7 @@ async fn authorised(
             let reason = "say which tenant: you have grants in several and none in `default`";
             return Err(Invalid::new(TENANT, reason).into());
         }
-        (Some(permission), _) => return Err(Failure::denied(permission, named)),
+        (Some(permission), _) => return Err(Failure::denied(permission, named.is_some())),
     }
     Ok(Caller {
         principal: identity.principal,
