@@ -255,7 +255,7 @@ impl App {
             by: rules.map_or(&[], |rules| rules.by.as_slice()),
             expires_at: approval.expires_at,
         };
-        let decided = as_decider(view, caller, |who| match decision {
+        let decided = as_decider(view, caller, Permission::CsrApprove, |who| match decision {
             Decision::Approve { seen } => approval::approve(&asked, who, seen, now),
             Decision::Reject => approval::reject(&asked, who, now),
         })?;
