@@ -66,6 +66,7 @@ fn request(number: u64, key: &Key) -> SigningRequest {
     SigningRequest {
         handle: handle(number, 1),
         tenant: TenantId::DEFAULT,
+        number: u32::try_from(number).unwrap(),
         principal: handle(0, 0),
         token: TOKEN.into(),
         kind: key.kind,
@@ -79,6 +80,7 @@ fn request(number: u64, key: &Key) -> SigningRequest {
         renews: None,
         template: None,
         validity_days: None,
+        submission: None,
         continues: false,
         state,
         key: Some(key.handle),

@@ -153,15 +153,14 @@ fn a_header_that_tells_who_or_for_whom_stands_there_once() {
     let appliance = Appliance::new();
     let service = appliance.start();
     let key = format!("Bearer {}", service.api_key());
-    for (header, values) in [
-        ("Authorization", [key.as_str(), "Bearer srk_other"]),
-        ("Authorization", ["", key.as_str()]),
-        ("Strongroom-Tenant", ["default", "other"]),
-    ] {
-        let headers = values.map(|value| (header, value));
-        let problem = service.request("GET", "/csrs", &headers, None).problem(400, "input.invalid");
-        assert_eq!(problem["errors"][0]["field"], header, "{problem:#}");
+    let twice = |header: &str, values: [&str; 2]| {
+        service.request("GET", "/csrs", &values.map(|value| (header, value)), None)
+    };
+    for values in [[key.as_str(), "Bearer srk_other"], ["", key.as_str()]] {
+        twice("Authorization", values).problem(401, "auth.unauthenticated");
     }
+    let problem = twice("Strongroom-Tenant", ["default", "other"]).problem(400, "input.invalid");
+    assert_eq!(problem["errors"][0]["field"], "Strongroom-Tenant", "{problem:#}");
 }
 
 /// So that another user reaches the socket.
