@@ -28,7 +28,6 @@ mod write_timeout;
 use std::sync::Arc;
 
 use axum::Router;
-use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::auth::Authenticator;
@@ -51,11 +50,11 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
 }
 
-/// Every route, and the OpenAPI document of the native ones.
-pub fn router(context: Context) -> (Router, OpenApi) {
+/// Every route.
+pub fn router(context: Context) -> Router {
     let app = context.app.clone();
     let metrics = Arc::clone(&context.metrics);
-    let (router, document) = rest::router(context);
-    let router = router.layer(axum::middleware::from_fn_with_state(app, refusals::layer));
-    (router.layer(axum::middleware::from_fn_with_state(metrics, request_id::layer)), document)
+    rest::router(context)
+        .layer(axum::middleware::from_fn_with_state(app, refusals::layer))
+        .layer(axum::middleware::from_fn_with_state(metrics, request_id::layer))
 }
