@@ -69,9 +69,9 @@ struct Extent {
 }
 
 const FULL: Extent =
-    Extent { rounds: 5, keys: 1000, signing: Duration::from_secs(4), fetches: 500, turns: 15 };
+    Extent { rounds: 5, keys: 1000, signing: Duration::from_secs(4), fetches: 500, turns: 60 };
 const QUICK: Extent =
-    Extent { rounds: 1, keys: 1000, signing: Duration::from_secs(1), fetches: 200, turns: 5 };
+    Extent { rounds: 1, keys: 1000, signing: Duration::from_secs(1), fetches: 200, turns: 20 };
 
 fn main() {
     let args = Args::parse();

@@ -63,7 +63,7 @@ max = 200
 "#;
 
 /// Creates of one kind in one turn.
-const STRETCH: u64 = 50;
+const STRETCH: u64 = 10;
 
 /// How often what takes a microsecond is done for one time.
 const OFTEN: u32 = 1000;

@@ -16,7 +16,7 @@ use crate::report::{Report, Row, millis};
 use crate::{Extent, median, note};
 
 /// Requests of one way in one turn.
-const STRETCH: u64 = 40;
+const STRETCH: u64 = 10;
 
 const WAYS: [&str; 4] = [
     "plain HTTP, kept connection",
