@@ -56,11 +56,14 @@ use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
-pub use crate::store::{Answer, Approval, AuditFilter, Certificate, Order, Page, RequestFilter, Snapshot};
+pub use crate::store::{
+    Answer, Approval, AuditFilter, Certificate, NumberedFilter, NumberedPage, Order, Page, RequestFilter,
+    Snapshot, Sorting,
+};
 use audit::{AuditKey, Refusals};
 use idempotency::InFlight;
 use key_life::{LifeRules, Unrecorded};
-use produce::Drivers;
+use produce::{Drivers, Places};
 use proposals::FourEyes;
 use templates::{InForce, TemplateRules};
 use tokens::TokenRules;
@@ -91,6 +94,8 @@ struct Parts {
     templates: InForce,
     template_rules: TemplateRules,
     four_eyes: FourEyes,
+    key_quotas: BTreeMap<String, usize>,
+    places: Places,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
@@ -114,6 +119,8 @@ pub struct Rules {
     pub four_eyes: FourEyes,
     /// What becomes of keys and certificates in their time.
     pub life: LifeRules,
+    /// How many keys a tenant may have, by its name; as many as the tokens take when absent.
+    pub key_quotas: BTreeMap<String, usize>,
 }
 
 impl App {
@@ -142,6 +149,8 @@ impl App {
             template_rules: rules.template_rules,
             four_eyes: rules.four_eyes,
             life: rules.life,
+            key_quotas: rules.key_quotas,
+            places: Places::default(),
             unrecorded: Unrecorded::default(),
             reconciling,
             probing,

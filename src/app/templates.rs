@@ -138,7 +138,7 @@ impl App {
         Ok(self.0.templates.now().for_tenant(&name_of(view, tenant)?, name).cloned())
     }
 
-    async fn tenant_name(&self, tenant: TenantId) -> Result<String, Error> {
+    pub(super) async fn tenant_name(&self, tenant: TenantId) -> Result<String, Error> {
         self.0.store.read(move |view| name_of(view, tenant)).await
     }
 

@@ -7,10 +7,11 @@
 //! - [`uninterrupted`]: what a client who hangs up does not interrupt
 //! - [`error`]: the only table from kinds to statuses
 //! - [`refusals`]: what is refused goes on record
-//! - [`rest`]: the native API
+//! - [`rest`]: the native API; [`facade`]: the APIs of other products
 //! - [`ops`]: `/livez` and `/readyz`, the only routes without a credential; `metrics`: for Prometheus
 
 pub mod error;
+pub mod facade;
 mod handshake;
 pub mod limits;
 pub mod listen;
@@ -32,6 +33,7 @@ use axum::Router;
 use crate::app::App;
 use crate::auth::Authenticator;
 use crate::telemetry::metrics::Metrics;
+use facade::Facades;
 use limits::Limits;
 
 /// Largest body in bytes; a larger one is answered 413.
@@ -51,10 +53,11 @@ pub struct Context {
 }
 
 /// Every route.
-pub fn router(context: Context) -> Router {
+pub fn router(context: Context, facades: Facades) -> Router {
     let app = context.app.clone();
     let metrics = Arc::clone(&context.metrics);
-    rest::router(context)
+    rest::router(context.clone())
+        .merge(facade::router(&context, facades))
         .layer(axum::middleware::from_fn_with_state(app, refusals::layer))
         .layer(axum::middleware::from_fn_with_state(metrics, request_id::layer))
 }
