@@ -146,8 +146,6 @@ fn write_ahead(connection: &Connection) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::StatementStatus;
-
     use super::*;
     use crate::domain::id::InstallationId;
     use crate::store::Store;
@@ -159,17 +157,6 @@ mod tests {
 
     fn set_mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    #[test]
-    fn a_statement_over_a_partial_index_is_compiled_once() {
-        let store = TestStore::new();
-        let connection = open_reader(&store.path()).unwrap();
-        let mut statement = connection.prepare("SELECT 1 FROM signing_requests WHERE key = ?1").unwrap();
-        for key in 1..=3 {
-            assert!(!statement.exists([[key; 16]]).unwrap());
-        }
-        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 
     #[test]
