@@ -115,8 +115,8 @@ pub(super) fn file_error(path: &Path, error: std::io::Error) -> Error {
 fn configure(connection: &Connection, cache_kib: i32) -> Result<(), Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-    // Or a bound value that a partial index is compared with has the statement compiled anew every time it
-    // is run with another one (`sqlite3VdbeSetVarmask`, expr.c).
+    // A plan that depends on bound values is made anew when they change
+    // (https://sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfigenableqpsg).
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // A schema that somebody tampered with must not call functions with side effects.
