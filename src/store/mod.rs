@@ -65,7 +65,7 @@ pub use counts::{Counts, QueueLengths};
 pub use credentials::Credential;
 pub use error::{Error, Kind, Unique};
 pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};
-pub use key_lives::Deadline;
+pub use key_lives::{Deadline, Decided};
 pub use keys::KeyBrief;
 pub use notices::Delivery;
 pub use numbered_pages::{NumberedFilter, NumberedPage, Sorting};

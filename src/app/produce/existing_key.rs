@@ -53,15 +53,22 @@ impl App {
     }
 
     pub(super) async fn usable_key(&self, caller: &Caller, handle: Handle) -> Result<Key, Error> {
-        let key = self.key(caller, handle).await?;
-        if key.purpose == Purpose::Sentinel {
-            return Err(Error::new(
-                Kind::Refused,
-                "key.sentinel",
-                format!("key {handle} is the sentinel of token `{}` and signs no CSRs", key.token),
-            ));
-        }
-        self.0.store.read(move |view| must_be_able_to_sign(view, &key).map(|()| key)).await
+        let caller = caller.clone();
+        self.0
+            .store
+            .read(move |view| {
+                let key = caller.key(view, handle)?;
+                if key.purpose == Purpose::Sentinel {
+                    return Err(Error::new(
+                        Kind::Refused,
+                        "key.sentinel",
+                        format!("key {handle} is the sentinel of token `{}` and signs no CSRs", key.token),
+                    ));
+                }
+                must_be_able_to_sign(view, &key)?;
+                Ok(key)
+            })
+            .await
     }
 }
 
