@@ -2,6 +2,7 @@
 //!
 //! - [`access`]: principals, their credentials and grants, tenants
 //! - [`audit`]: the audit log: read, checked, started anew; refusals
+//! - [`authorities`]: certification authorities whose keys are in the token
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`templates`]: which issuing template judges a wish; `four_eyes`: who may decide for whom
 //! - [`idempotency`]: a create that is sent twice makes one key
@@ -18,6 +19,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod authorities;
 mod backup;
 mod caller;
 pub mod certificate_objects;
@@ -56,8 +58,12 @@ use crate::hsm::Hsm;
 use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
-pub use crate::store::{Answer, Approval, AuditFilter, Certificate, Order, Page, RequestFilter, Snapshot};
+pub use crate::store::{
+    Answer, Approval, AuditFilter, AuthorityCertificate, Certificate, CrlFacts, Order, Page, RequestFilter,
+    Snapshot,
+};
 use audit::{AuditKey, Refusals};
+use authorities::AuthorityRules;
 use idempotency::InFlight;
 use key_life::{LifeRules, Unrecorded};
 use produce::Drivers;
@@ -91,6 +97,8 @@ struct Parts {
     templates: InForce,
     template_rules: TemplateRules,
     four_eyes: FourEyes,
+    authorities: AuthorityRules,
+    work: authorities::Work,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
@@ -114,6 +122,8 @@ pub struct Rules {
     pub four_eyes: FourEyes,
     /// What becomes of keys and certificates in their time.
     pub life: LifeRules,
+    /// How authorities issue.
+    pub authorities: AuthorityRules,
 }
 
 impl App {
@@ -141,6 +151,8 @@ impl App {
             templates: InForce::new(rules.templates),
             template_rules: rules.template_rules,
             four_eyes: rules.four_eyes,
+            authorities: rules.authorities,
+            work: authorities::Work::default(),
             life: rules.life,
             unrecorded: Unrecorded::default(),
             reconciling,

@@ -78,6 +78,7 @@ fn request(number: u64, key: &Key) -> SigningRequest {
         key_source: KeySource::New,
         renews: None,
         template: None,
+        authority: None,
         validity_days: None,
         continues: false,
         state,

@@ -40,7 +40,7 @@ impl App {
                 tx.append_audit(&actor, now, &pending)?;
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tell_of_request(tx, &request, now)?;
-                Ok(Made { request, key })
+                Ok(Made { request, key: Some(key) })
             })
             .await
     }
@@ -61,13 +61,17 @@ impl App {
                 format!("key {handle} is the sentinel of token `{}` and signs no CSRs", key.token),
             ));
         }
+        if key.purpose == Purpose::Authority {
+            let message = format!("key {handle} is an authority's and signs no CSRs of signing requests");
+            return Err(Error::new(Kind::Refused, "key.authority", message));
+        }
         must_be_present(&key)?;
         let usable: Result<(), Error> = self.0.store.read(move |view| must_be_usable(view, handle)).await;
         usable.map(|()| key)
     }
 }
 
-pub(super) fn must_be_present(key: &Key) -> Result<(), Error> {
+pub(in crate::app) fn must_be_present(key: &Key) -> Result<(), Error> {
     match key.state {
         KeyState::Present | KeyState::Recovered => Ok(()),
         KeyState::Missing | KeyState::Quarantined | KeyState::Destroying | KeyState::Destroyed => {

@@ -23,6 +23,8 @@ pub(super) struct Order {
     pub(super) scheme: Scheme,
     pub(super) renews: Option<Handle>,
     pub(super) template: Option<TemplateUse>,
+    /// Who issues as soon as there is a CSR.
+    pub(super) authority: Option<Handle>,
     pub(super) validity_days: Option<u32>,
     /// Who has to approve it first.
     pub(super) approval: Option<Approval>,
@@ -69,12 +71,14 @@ impl App {
             scheme,
             renews: wish.renews,
             template: None,
+            authority: None,
             validity_days: wish.validity_days,
             approval: None,
         })
     }
 
     async fn order_under(&self, caller: &Caller, template: &Template, wish: Wish) -> Result<Order, Error> {
+        let authority = self.authority_of_template(caller.tenant, template).await?;
         let existing = match &wish.key {
             KeyWish::New { .. } => None,
             KeyWish::Existing(handle) => Some(self.usable_key(caller, *handle).await?),
@@ -99,6 +103,7 @@ impl App {
             scheme: got.scheme,
             renews: wish.renews,
             template: Some(TemplateUse { name: template.name.clone(), sha256: hex::encode(template.sha256) }),
+            authority,
             validity_days: got.validity_days,
             approval: got.approval,
         })
@@ -122,6 +127,7 @@ impl App {
             key_source,
             renews: order.renews,
             template: order.template,
+            authority: order.authority,
             validity_days: order.validity_days,
             continues: false,
             state,
@@ -134,6 +140,6 @@ impl App {
     }
 }
 
-fn default_kind() -> Result<KeyKind, Error> {
+pub(in crate::app) fn default_kind() -> Result<KeyKind, Error> {
     DEFAULT_KIND.parse().map_err(|_| Error::bug("the default key kind is none"))
 }
