@@ -6,6 +6,7 @@
 mod access;
 mod approval;
 mod audit;
+mod authority;
 mod extensions;
 mod life;
 mod probe;
@@ -19,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 pub use access::*;
 pub use approval::*;
 pub use audit::*;
+pub use authority::*;
 pub use extensions::{
     BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
     SubjectKeyIdentifier,

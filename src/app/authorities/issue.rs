@@ -167,7 +167,7 @@ impl App {
         caller: &Caller,
         authority: Handle,
         request: Handle,
-    ) -> Result<SigningRequest, Error> {
+    ) -> Result<IssuedChain, Error> {
         let tenant = caller.tenant;
         let found = self.0.store.read(move |view| authority_of(view, tenant, authority)).await?;
         let request = self.signing_request(caller, request).await?;
@@ -177,7 +177,8 @@ impl App {
             return Err(Error::new(Kind::Denied, "access.denied", message));
         }
         let issuing = self.ready_to_issue(authority).await?;
-        self.issue_request(&caller.actor(), &issuing, request).await
+        let issued = self.issue_request(&caller.actor(), &issuing, request).await?;
+        Ok(IssuedChain { issued, chain: issuing.chain })
     }
 
     /// Issues for a request that names an authority, as soon as its CSR is there. What cannot be issued now stays
@@ -192,16 +193,13 @@ impl App {
         };
         let handle = request.handle;
         let issued = match self.ready_to_issue(authority).await {
-            Ok(issuing) => self.issue_request(actor, &issuing, request.clone()).await,
+            Ok(issuing) => self.issue_request(actor, &issuing, request.clone()).await.map(drop),
             Err(error) => Err(error),
         };
-        match issued {
-            Ok(issued) => issued,
-            Err(error) => {
-                tracing::warn!(request = %handle, %error, "no certificate could be issued; the request stays pending");
-                self.any_signing_request(handle).await.unwrap_or(request)
-            }
+        if let Err(error) = issued {
+            tracing::warn!(request = %handle, %error, "no certificate could be issued; the request stays pending");
         }
+        self.any_signing_request(handle).await.unwrap_or(request)
     }
 
     /// Issues for everything that waited for an authority, in a task of its own.
@@ -236,7 +234,7 @@ impl App {
         actor: &Actor,
         issuing: &Issuing,
         request: SigningRequest,
-    ) -> Result<SigningRequest, Error> {
+    ) -> Result<Issued, Error> {
         let handle = request.handle;
         if request.state != State::Pending {
             return Err(Conflict { handle, state: request.state, verb: "issued" }.into());
@@ -263,8 +261,7 @@ impl App {
             template: request.template.as_ref().map(|template| template.name.clone()),
             principal: request.principal,
         };
-        self.issue_planned(actor, issuing, plan).await?;
-        self.any_signing_request(handle).await
+        self.issue_planned(actor, issuing, plan).await
     }
 
     /// The SubjectPublicKeyInfo that the certificate of a request is for.

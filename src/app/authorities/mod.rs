@@ -27,7 +27,7 @@ use super::{App, Caller, Error, Kind};
 use crate::domain::access::TenantId;
 use crate::domain::audit::Actor;
 use crate::domain::authority::{Authority, Command, Conflict, State};
-use crate::domain::certificate::{Issued, IssuerUrls, Serial};
+use crate::domain::certificate::{Issued, IssuedPurpose, IssuerUrls, Serial};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
 use crate::store::{AuthorityCertificate, CrlFacts, Page, Tx, View};
@@ -156,9 +156,16 @@ impl App {
         caller: &Caller,
         authority: Handle,
         serial: Serial,
-    ) -> Result<Issued, Error> {
+    ) -> Result<IssuedChain, Error> {
         let tenant = caller.tenant;
-        self.0.store.read(move |view| issued_of(view, tenant, authority, serial)).await
+        self.0
+            .store
+            .read(move |view| {
+                let issued = issued_of(view, tenant, authority, serial)?;
+                let chain = above(view, &issued)?;
+                Ok(IssuedChain { issued, chain })
+            })
+            .await
     }
 
     /// The certificate of an authority that it issues with now, and those above it; for everybody.
@@ -248,6 +255,19 @@ fn authority_of(view: &View, tenant: TenantId, handle: Handle) -> Result<Authori
 fn issued_of(view: &View, tenant: TenantId, authority: Handle, serial: Serial) -> Result<Issued, Error> {
     authority_of(view, tenant, authority)?;
     view.issued(authority, serial)?.ok_or_else(|| Error::not_found("certificate", serial))
+}
+
+/// The certificates above one that was issued: of the authority's own, that with which it was.
+fn above(view: &View, issued: &Issued) -> Result<Vec<Vec<u8>>, Error> {
+    if issued.purpose == IssuedPurpose::SelfSigned {
+        return Ok(Vec::new());
+    }
+    let mut then = None;
+    for version in 1..=view.newest_authority_version(issued.authority)? {
+        let own = view.authority_certificate(issued.authority, version)?;
+        then = own.filter(|own| own.at <= issued.created_at).or(then);
+    }
+    Ok(then.map(|own| std::iter::once(own.der).chain(own.chain).collect()).unwrap_or_default())
 }
 
 /// Applies `commands` to the authority as it is in this transaction, each with its audit record.

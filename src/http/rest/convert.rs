@@ -1,6 +1,7 @@
 //! Between the wire and the domain: pure, every wrong field told by its path.
 
 pub(super) mod approval;
+pub(super) mod authority;
 mod extensions;
 pub(super) mod probe;
 
