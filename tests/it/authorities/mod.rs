@@ -1,6 +1,14 @@
 //! Authorities in the token, from the outside: what OpenSSL says of what they issue, and what they refuse.
 
 mod chain;
+mod cli;
+mod client_csrs;
+#[cfg(feature = "failpoints")]
+mod crash;
+mod crl;
+mod import;
+mod issuing;
+mod lint;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
