@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::audit::{AuditKey, KeyError};
+use crate::app::authorities::AuthorityRules;
 use crate::app::key_life::LifeRules;
 use crate::app::proposals::FourEyes;
 use crate::app::templates::TemplateRules;
@@ -195,6 +196,10 @@ fn rules(config: &Config) -> Result<Rules, Error> {
             expires_after: i64::from(config.four_eyes.expires_after) * 1000,
         },
         life: life_rules(config),
+        authorities: AuthorityRules {
+            public_url: config.authorities_public_url.clone(),
+            crl_lifetime: i64::from(config.crl_lifetime_hours) * 3_600_000,
+        },
         key_quotas: config.key_quotas.clone(),
     })
 }

@@ -6,6 +6,7 @@
 mod access;
 mod approval;
 mod audit;
+mod authority;
 mod extensions;
 mod life;
 mod probe;
@@ -19,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 pub use access::*;
 pub use approval::*;
 pub use audit::*;
+pub use authority::*;
 pub use extensions::{
     BasicConstraints, CertificatePolicy, Extensions, MicrosoftTemplate, NameConstraints, OtherExtension,
     SubjectKeyIdentifier,
@@ -162,6 +164,8 @@ pub struct Csr {
     /// `cancelled`, `failed` or `quarantined`.
     #[schema(example = "pending")]
     pub status: String,
+    /// `token`: its key is ours; `client`: somebody brought his CSR.
+    pub origin: String,
     /// When it was asked for, RFC 3339.
     pub created_at: String,
     /// When its status changed last, RFC 3339.
@@ -193,6 +197,9 @@ pub struct Csr {
     /// The issuing template that it was judged by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateUse>,
+    /// Handle of the authority that issues its certificate as soon as there is a CSR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// How many days its certificate shall be valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity_days: Option<u32>,
@@ -216,11 +223,11 @@ pub struct Csr {
 pub struct KeyReference {
     /// The key's handle, once it is made.
     pub handle: Option<String>,
-    /// `new`: made for this request; `existing`: made for an earlier one.
+    /// `new`: made for this request; `existing`: made for an earlier one; `client`: made elsewhere.
     pub source: String,
     /// Kind of key, such as `ec-p256`.
     pub kind: String,
-    /// Configured name of the token.
+    /// Configured name of the token; empty where the key is a client's.
     pub token: String,
     /// RFC 7512 URI of the private key, once it is made.
     pub uri: Option<String>,
@@ -229,7 +236,7 @@ pub struct KeyReference {
 /// What the statement "this key cannot leave" rests on.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
-    /// `E0` software token or undeclared, `E1` declared hardware.
+    /// `E0` software token or undeclared, `E1` declared hardware, `none` where the key is a client's.
     #[schema(example = "E0")]
     pub level: String,
     /// The level in a sentence.
@@ -262,9 +269,11 @@ pub struct CsrSummary {
     pub subject: String,
     /// Subject alternative names.
     pub sans: Vec<String>,
+    /// `token`: its key is ours; `client`: somebody brought his CSR.
+    pub origin: String,
     /// Kind of key.
     pub kind: String,
-    /// Configured name of the token.
+    /// Configured name of the token; empty where the key is a client's.
     pub token: String,
     /// Handle of the key, once it is made.
     pub key: Option<String>,

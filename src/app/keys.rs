@@ -63,7 +63,7 @@ impl App {
         let request = self.signing_request(caller, request).await?;
         match self.key_of(&request).await? {
             Some(key) => Ok(self.evidence_of_key(&key)),
-            None => Ok(self.evidence_on(&request.token)),
+            None => Ok(self.evidence_without_key(&request)),
         }
     }
 
@@ -204,6 +204,13 @@ pub(super) fn refuse_if_needed(tx: &Tx, key: &Key, token: &TokenHealth) -> Resul
             users.len()
         );
         return Err(Error::new(Kind::Conflict, "key.in-use", message).about(*user));
+    }
+    if let Some(authority) = tx.live_authority_of_key(key.handle)? {
+        let message = format!(
+            "key {} is that of authority `{}`; delete the authority first",
+            key.handle, authority.name
+        );
+        return Err(Error::new(Kind::Conflict, "key.in-use", message));
     }
     if key.purpose == Purpose::Sentinel && key.state == KeyState::Present && !token.lost_its_sentinel() {
         let message = format!(

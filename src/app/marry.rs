@@ -6,11 +6,12 @@ use super::certificate_objects::intend_certificate;
 use super::transition::transition;
 use super::{App, Caller, Error, Kind};
 use crate::domain::access::TenantId;
+use crate::domain::audit::Actor;
 use crate::domain::certificate::{self, MarriedChain, MarryError};
-use crate::domain::clock::Moment;
+use crate::domain::clock::{Moment, Timestamp};
 use crate::domain::id::Handle;
-use crate::domain::signing_request::{Command, Conflict, SigningRequest};
-use crate::store::{Certificate, CertificateFilter, Page};
+use crate::domain::signing_request::{Command, SigningRequest};
+use crate::store::{Certificate, CertificateFilter, Page, Tx};
 
 /// When a certificate that is married has to be valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +55,9 @@ impl App {
     ) -> Result<(SigningRequest, Certificate), Error> {
         let certificates = certificate::read(&bytes).map_err(Error::from)?;
         let request = self.signing_request(caller, handle).await?;
-        let Some(key) = self.key_of(&request).await? else {
-            let verb = "married to a certificate without a key";
-            return Err(Conflict { handle, state: request.state, verb }.into());
-        };
+        let spki = self.spki_of(&request).await?;
         let refused = |error| refusal(error).about(handle);
-        let chain = certificate::marry(certificates, &key.spki).map_err(refused)?;
+        let chain = certificate::marry(certificates, &spki).map_err(refused)?;
         let now = self.now();
         let valid = match validity {
             Validity::Now => chain.check_validity(now).map_err(refused),
@@ -67,7 +65,7 @@ impl App {
         };
         let certificate = stored(handle, &chain, now);
         let actor = caller.actor();
-        let write = self.rules(&key.token).write_certificates;
+        let write = self.rules(&request.token).write_certificates;
         let married: Result<_, Error> = self
             .0
             .store
@@ -79,17 +77,14 @@ impl App {
                     return Ok((request, present, false));
                 }
                 valid?;
-                let command = Command::Married { fingerprint: hex::encode(certificate.sha256) };
-                let request = transition(tx, &actor, handle, [command], now)?;
-                tx.insert_certificate(&certificate)?;
-                let to_be_written = intend_certificate(tx, key.handle, write)?;
+                let (request, to_be_written) = marry_in(tx, &actor, &certificate, write, now)?;
                 Ok((request, certificate, to_be_written))
             })
             .await;
         super::failpoint::reached("marry-after");
         let (request, certificate, to_be_written) = married?;
-        if to_be_written {
-            self.settle_certificate_soon(key.handle, &key.token).await;
+        if let Some(key) = request.key.filter(|_| to_be_written) {
+            self.settle_certificate_soon(key, &request.token).await;
         }
         Ok((request, certificate))
     }
@@ -138,6 +133,25 @@ impl App {
     }
 }
 
+/// Marries a certificate in the transaction of the caller. Answers the request, and whether its token has to get
+/// the certificate.
+pub(super) fn marry_in(
+    tx: &Tx,
+    actor: &Actor,
+    certificate: &Certificate,
+    write: bool,
+    now: Timestamp,
+) -> Result<(SigningRequest, bool), Error> {
+    let command = Command::Married { fingerprint: hex::encode(certificate.sha256) };
+    let request = transition(tx, actor, certificate.request, [command], now)?;
+    tx.insert_certificate(certificate)?;
+    let to_be_written = match request.key {
+        Some(key) => intend_certificate(tx, key, write)?,
+        None => false,
+    };
+    Ok((request, to_be_written))
+}
+
 fn refusal(error: MarryError) -> Error {
     let code = match error {
         MarryError::PublicKeyMismatch { .. } => "certificate.key-mismatch",
@@ -151,7 +165,7 @@ fn refusal(error: MarryError) -> Error {
     Error::new(Kind::Refused, code, error.to_string())
 }
 
-fn stored(request: Handle, chain: &MarriedChain, now: crate::domain::clock::Timestamp) -> Certificate {
+fn stored(request: Handle, chain: &MarriedChain, now: Timestamp) -> Certificate {
     Certificate {
         request,
         leaf: chain.leaf.der.clone(),

@@ -2,6 +2,7 @@
 //!
 //! - [`access`]: principals, their credentials and grants, tenants
 //! - [`audit`]: the audit log: read, checked, started anew; refusals
+//! - [`authorities`]: certification authorities whose keys are in the token
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`templates`]: which issuing template judges a wish; `four_eyes`: who may decide for whom
 //! - [`idempotency`]: a create that is sent twice makes one key
@@ -18,6 +19,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod authorities;
 mod backup;
 mod caller;
 pub mod certificate_objects;
@@ -58,10 +60,11 @@ use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
 pub use crate::store::{
-    Answer, Approval, AuditFilter, Certificate, NumberedFilter, NumberedPage, Order, Page, RequestFilter,
-    Snapshot, Sorting,
+    Answer, Approval, AuditFilter, AuthorityCertificate, Certificate, CrlFacts, NumberedFilter, NumberedPage,
+    Order, Page, RequestFilter, Snapshot, Sorting,
 };
 use audit::{AuditKey, Refusals};
+use authorities::AuthorityRules;
 use idempotency::InFlight;
 use key_life::{LifeRules, Unrecorded};
 use produce::{Drivers, Places};
@@ -95,6 +98,8 @@ struct Parts {
     templates: InForce,
     template_rules: TemplateRules,
     four_eyes: FourEyes,
+    authorities: AuthorityRules,
+    work: authorities::Work,
     key_quotas: BTreeMap<String, usize>,
     places: Places,
     drivers: Drivers,
@@ -120,6 +125,8 @@ pub struct Rules {
     pub four_eyes: FourEyes,
     /// What becomes of keys and certificates in their time.
     pub life: LifeRules,
+    /// How authorities issue.
+    pub authorities: AuthorityRules,
     /// How many keys a tenant may have, by its name; as many as the tokens take when absent.
     pub key_quotas: BTreeMap<String, usize>,
 }
@@ -149,6 +156,8 @@ impl App {
             templates: InForce::new(rules.templates),
             template_rules: rules.template_rules,
             four_eyes: rules.four_eyes,
+            authorities: rules.authorities,
+            work: authorities::Work::default(),
             life: rules.life,
             key_quotas: rules.key_quotas,
             places: Places::default(),

@@ -10,6 +10,7 @@ use crate::domain::audit::{Actor, Event};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::{Evidence, EvidenceLevel, Key};
 use crate::domain::probe::{Acceptance, Leak, Verdict};
+use crate::domain::signing_request::{KeySource, SigningRequest};
 use crate::hsm::{KindProbe, Outcome, cheapest_first_by_type};
 use crate::store::Tx;
 
@@ -202,6 +203,15 @@ impl App {
             }
         };
         Evidence { level, warning: self.warning_on(token) }
+    }
+
+    /// What the evidence of a signing request is worth that has no key yet, or never will: a client's is nothing
+    /// that anything is known of.
+    pub fn evidence_without_key(&self, request: &SigningRequest) -> Evidence {
+        match request.key_source {
+            KeySource::New | KeySource::Existing => self.evidence_on(&request.token),
+            KeySource::Client => EvidenceLevel::None.into(),
+        }
     }
 
     /// What the evidence of a key is worth: as when it was made, and what was learned of its token since.

@@ -129,6 +129,7 @@ impl App {
         self.finish_destructions(token, &known).await?;
         self.settle_attempts(token).await?;
         self.continue_generated(token).await?;
+        self.settle_authorities(token).await?;
         self.account_for(token, &known, &found, &mut report).await?;
         report.missing_keys = self.look_for_missing(token, &known, &found).await?;
         let certificates: FoundCertificates =
@@ -188,7 +189,7 @@ impl App {
             self.0.store.read(move |view| Ok(view.open_attempts(&name)?)).await;
         for attempt in open? {
             let Some(handle) = attempt.request else {
-                // The sentinel's maker, this same task, clears its own.
+                // An authority's has its turn below; the sentinel's maker, this same task, clears its own.
                 continue;
             };
             if self.0.drivers.has(handle) {

@@ -10,6 +10,7 @@ use super::{App, Caller, Error};
 use crate::domain::access::TenantId;
 use crate::domain::approval::sha256_of;
 use crate::domain::audit::{Actor, Event};
+use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::policy::BrokenRule;
 use crate::domain::template::{Template, Templates};
@@ -136,6 +137,25 @@ impl App {
         name: &str,
     ) -> Result<Option<Arc<Template>>, Error> {
         Ok(self.0.templates.now().for_tenant(&name_of(view, tenant)?, name).cloned())
+    }
+
+    /// The authority that a template names: it issues as soon as there is a CSR.
+    pub(super) async fn authority_of_template(
+        &self,
+        tenant: TenantId,
+        template: &Template,
+    ) -> Result<Option<Handle>, Error> {
+        let Some(name) = template.authority.clone() else { return Ok(None) };
+        let wanted = name.clone();
+        let found: Result<_, Error> =
+            self.0.store.read(move |view| Ok(view.authority_by_name(tenant, &wanted)?)).await;
+        found?.map(|authority| Some(authority.handle)).ok_or_else(|| {
+            let reason = format!(
+                "template `{}` names the authority `{name}`, and there is none; make it",
+                template.name
+            );
+            Error::refused("template.authority", vec![Invalid::new("template", reason)])
+        })
     }
 
     pub(super) async fn tenant_name(&self, tenant: TenantId) -> Result<String, Error> {

@@ -143,7 +143,7 @@ impl App {
         let items = page.items.into_iter().zip(known).map(|(request, known)| {
             let evidence = match known {
                 Some(known) => self.with_warning_on(&request.token, known),
-                None => self.evidence_on(&request.token),
+                None => self.evidence_without_key(&request),
             };
             (request, evidence)
         });

@@ -381,7 +381,9 @@ impl App {
         let name = token.name().to_owned();
         let open: Result<Vec<Attempt>, Error> =
             self.0.store.read(move |view| Ok(view.open_attempts(&name)?)).await;
-        for attempt in open?.into_iter().filter(|attempt| attempt.request.is_none()) {
+        for attempt in
+            open?.into_iter().filter(|attempt| attempt.request.is_none() && attempt.authority.is_none())
+        {
             self.close_cleared(token, &attempt).await?;
         }
         Ok(())

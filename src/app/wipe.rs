@@ -31,6 +31,13 @@ impl App {
                     if key.purpose == Purpose::Sentinel || key.state == KeyState::Destroyed {
                         continue;
                     }
+                    if let Some(authority) = tx.live_authority_of_key(key.handle)? {
+                        let message = format!(
+                            "authority `{}` lives by a key on token `{name}`; delete the authority first",
+                            authority.name
+                        );
+                        return Err(Error::new(Kind::Conflict, "token.in-use", message));
+                    }
                     used += usize::from(!tx.live_requests_of_key(key.handle)?.is_empty());
                     doomed.push(decide_destruction(tx, &actor, now, key)?);
                 }

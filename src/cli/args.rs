@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod authority;
 mod certificate;
 mod extensions;
 mod maintain;
@@ -14,6 +15,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenant};
 pub use audit::{Audit, ShowAudit, VerifyAudit};
+pub use authority::{Ca, IssueFrom, NewCa};
 pub use certificate::Certificate;
 pub use extensions::Extensions;
 pub use maintain::{Backup, BackupCommand, Completions, Man, Restore};
@@ -64,6 +66,9 @@ pub enum Command {
     /// Find certificates, such as those that end soon.
     #[command(subcommand)]
     Certificate(Certificate),
+    /// Make certification authorities, issue certificates and revoke them.
+    #[command(subcommand)]
+    Ca(Ca),
     /// Say who may do what.
     #[command(subcommand)]
     Principal(Principal),

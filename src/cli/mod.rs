@@ -35,6 +35,7 @@ pub fn run() -> ExitCode {
         Command::Key(key) => command::key::run(&args.target, key, &report),
         Command::Proposal(proposal) => command::proposal::run(&args.target, proposal, &report),
         Command::Certificate(certificate) => command::certificate::run(&args.target, certificate, &report),
+        Command::Ca(ca) => command::authority::run(&args.target, ca, &report),
         Command::Principal(principal) => command::principal::run(&args.target, principal, &report),
         Command::ApiKey(key) => command::credential::run_api_key(&args.target, key, &report),
         Command::Credential(credential) => command::credential::run(&args.target, credential, &report),

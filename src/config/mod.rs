@@ -50,6 +50,10 @@ pub struct Config {
     pub facades: FacadesConfig,
     /// Days before its end at which webhooks are told of a certificate, ascending.
     pub expiry_notice_days: Vec<u32>,
+    /// Base of the URLs of revocation lists and of certificates of authorities, without a slash at the end.
+    pub authorities_public_url: Option<String>,
+    /// Hours from a revocation list to the next one at the latest.
+    pub crl_lifetime_hours: u32,
     /// Whom to tell of what.
     pub webhooks: Vec<WebhookConfig>,
     /// Where issuing templates come from; [`Config::load_templates`] reads them.
@@ -199,7 +203,16 @@ impl Config {
         expiry_notice_days.sort_unstable();
         expiry_notice_days.dedup();
         let tls = TlsConfig::from_spec(spec.tls, base)?;
+        let authorities_public_url = spec.authorities.public_url.map(public_url).transpose()?;
+        let crl_lifetime_hours = spec.authorities.crl_lifetime_hours;
+        if crl_lifetime_hours == 0 || crl_lifetime_hours > MOST_CRL_LIFETIME_HOURS {
+            return Err(format!(
+                "`authorities.crl_lifetime_hours`: must be 1 to {MOST_CRL_LIFETIME_HOURS}, a year"
+            ));
+        }
         Ok(Self {
+            authorities_public_url,
+            crl_lifetime_hours,
             destroy_retired_after_days: spec.keys.destroy_retired_after_days,
             key_quotas: spec.keys.quotas,
             facades: FacadesConfig::from_spec(spec.facades)?,
@@ -217,6 +230,20 @@ impl Config {
             templates: TemplateSources::from_spec(spec.templates, base)?,
         })
     }
+}
+
+/// The CA/Browser Forum's Baseline Requirements, section 4.9.7, allow no more for any list.
+const MOST_CRL_LIFETIME_HOURS: u32 = 366 * 24;
+
+/// Plain HTTP: whoever fetches a list over HTTPS needs a list first (RFC 5280 section 8).
+fn public_url(url: String) -> Result<String, String> {
+    let wrong = || format!("`authorities.public_url`: `{url}` is not of the form http://host[:port][/path]");
+    let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]%".contains(&byte);
+    if rest.is_empty() || rest.starts_with('/') || !rest.bytes().all(plain) {
+        return Err(wrong());
+    }
+    Ok(url.trim_end_matches('/').to_owned())
 }
 
 impl TlsConfig {
@@ -376,6 +403,7 @@ mod tests {
         let ready_made: Vec<_> = templates::ready_made_names().collect();
         assert_eq!(example.access, smallest.access);
         assert_eq!(example.limits, smallest.limits);
+        assert_eq!(example.authorities, smallest.authorities);
         assert_eq!(example.four_eyes, smallest.four_eyes);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
@@ -391,6 +419,7 @@ mod tests {
             format!("# require_template = {}", smallest.templates.require_template),
             format!("# expiry_notice_days = {:?}", defaults::EXPIRY_NOTICE_DAYS),
             format!("# api_key_file = {}", defaults::API_KEY_FILE),
+            format!("# crl_lifetime_hours = {}", defaults::CRL_LIFETIME_HOURS),
             format!("# expires_after = {}", defaults::PROPOSAL_EXPIRES_AFTER),
             format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
             format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),
@@ -432,6 +461,9 @@ mod tests {
         let tls = |line: &str| format!("{SMALLEST}[tls]\nlisten = \"0.0.0.0:8751\"\n{line}\n");
         let cases = [
             ("version = 2\n", "version 2"),
+            (&format!("{SMALLEST}[authorities]\npublic_url = \"https://x\"\n"), "http://host"),
+            (&format!("{SMALLEST}[authorities]\npublic_url = \"http://\"\n"), "http://host"),
+            (&format!("{SMALLEST}[authorities]\ncrl_lifetime_hours = 0\n"), "must be 1 to"),
             ("data_dir = \"x\"\n", "version"),
             ("version = 1\n", "at least one token"),
             (&SMALLEST.replace("label = \"strongroom\"\n", ""), "`label` or `serial`"),

@@ -27,6 +27,8 @@ pub mod defaults {
     pub const REQUESTS_PER_SECOND: u32 = 10_000;
     /// Time to plan, to ask, to hurry, and a last call.
     pub const EXPIRY_NOTICE_DAYS: &[u32] = &[30, 14, 7, 1];
+    /// What the CA/Browser Forum's Baseline Requirements, section 4.9.7, allow at most for end entities: 7 days.
+    pub const CRL_LIFETIME_HOURS: u32 = 7 * 24;
     /// A person mistypes a few; 256 random bits are not guessed at any rate, but the log stays readable.
     pub const FAILED_LOGINS_PER_MINUTE: u32 = 30;
 }
@@ -66,6 +68,9 @@ pub struct ConfigSpec {
     /// The ends of certificates.
     #[serde(default)]
     pub certificates: CertificatesSpec,
+    /// How authorities issue.
+    #[serde(default)]
+    pub authorities: AuthoritiesSpec,
     /// Whom to tell of what.
     #[serde(default)]
     pub webhooks: Vec<WebhookSpec>,
@@ -191,6 +196,17 @@ pub struct CertificatesSpec {
     pub expiry_notice_days: Vec<u32>,
 }
 
+/// `[authorities]`
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthoritiesSpec {
+    /// Base of the URLs in certificates at which revocation lists and certificates of authorities are fetched;
+    /// without it certificates have none.
+    pub public_url: Option<String>,
+    /// Hours from a revocation list to the next one at the latest.
+    pub crl_lifetime_hours: u32,
+}
+
 /// `[tokens.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -278,6 +294,12 @@ impl Default for FourEyesSpec {
 impl Default for AccessSpec {
     fn default() -> Self {
         Self { api_key_file: default_api_key_file() }
+    }
+}
+
+impl Default for AuthoritiesSpec {
+    fn default() -> Self {
+        Self { public_url: None, crl_lifetime_hours: defaults::CRL_LIFETIME_HOURS }
     }
 }
 

@@ -26,6 +26,14 @@ pub enum Permission {
     CertificateMarry,
     /// See certificates.
     CertificateRead,
+    /// Have an authority issue certificates, under the issuing templates that name it.
+    CertificateIssue,
+    /// Revoke certificates of authorities.
+    CertificateRevoke,
+    /// See authorities, what they issued, and their revocation lists.
+    AuthorityRead,
+    /// Make, certify, renew, disable and delete authorities, and issue without a template.
+    AuthorityManage,
     /// See keys.
     KeyRead,
     /// Destroy keys.
@@ -55,6 +63,10 @@ named!(Permission {
     CsrCancel = "csr:cancel",
     CertificateMarry = "certificate:marry",
     CertificateRead = "certificate:read",
+    CertificateIssue = "certificate:issue",
+    CertificateRevoke = "certificate:revoke",
+    AuthorityRead = "authority:read",
+    AuthorityManage = "authority:manage",
     KeyRead = "key:read",
     KeyDestroy = "key:destroy",
     TokenRead = "token:read",
@@ -86,6 +98,10 @@ impl Permission {
             | Self::CsrCancel
             | Self::CertificateMarry
             | Self::CertificateRead
+            | Self::CertificateIssue
+            | Self::CertificateRevoke
+            | Self::AuthorityRead
+            | Self::AuthorityManage
             | Self::KeyRead
             | Self::KeyDestroy
             | Self::TemplateRead => Scope::Tenant,
@@ -135,23 +151,42 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission as P;
         match self {
-            Self::Reader => {
-                &[P::CsrRead, P::CertificateRead, P::KeyRead, P::TokenRead, P::TemplateRead, P::SystemRead]
-            }
+            Self::Reader => &[
+                P::CsrRead,
+                P::CertificateRead,
+                P::AuthorityRead,
+                P::KeyRead,
+                P::TokenRead,
+                P::TemplateRead,
+                P::SystemRead,
+            ],
             Self::Requester => &[
                 P::CsrCreate,
                 P::CsrRead,
                 P::CsrCancel,
                 P::CertificateMarry,
                 P::CertificateRead,
+                P::CertificateIssue,
+                P::AuthorityRead,
                 P::KeyRead,
                 P::TemplateRead,
             ],
-            Self::Approver => &[P::CsrRead, P::CsrApprove, P::CertificateRead, P::KeyRead, P::TemplateRead],
+            Self::Approver => &[
+                P::CsrRead,
+                P::CsrApprove,
+                P::CertificateRead,
+                P::AuthorityRead,
+                P::KeyRead,
+                P::TemplateRead,
+            ],
             Self::Operator => &[
                 P::CsrRead,
                 P::CsrCancel,
                 P::CertificateRead,
+                P::CertificateIssue,
+                P::CertificateRevoke,
+                P::AuthorityRead,
+                P::AuthorityManage,
                 P::KeyRead,
                 P::KeyDestroy,
                 P::TokenRead,
@@ -163,6 +198,7 @@ impl Role {
             Self::Auditor => &[
                 P::CsrRead,
                 P::CertificateRead,
+                P::AuthorityRead,
                 P::KeyRead,
                 P::TokenRead,
                 P::TemplateRead,

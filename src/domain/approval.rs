@@ -6,13 +6,13 @@ use sha2::{Digest, Sha256};
 use super::clock::Timestamp;
 use super::csr::CsrSpec;
 use super::id::Handle;
-use super::signing_request::SigningRequest;
+use super::signing_request::{KeySource, SigningRequest};
 
 /// SHA-256 of all that a signing request asked for, as JSON with sorted names: what an approval is
 /// bound to. Of a challengePassword only that there is one: who approves could guess it from a hash.
 pub fn asked_sha256(request: &SigningRequest) -> [u8; 32] {
     let spec = CsrSpec { challenge_password: None, ..request.spec.clone() };
-    sha256_of(&json!({
+    let mut asked = json!({
         "request": request.handle,
         "tenant": request.tenant,
         "principal": request.principal,
@@ -26,7 +26,15 @@ pub fn asked_sha256(request: &SigningRequest) -> [u8; 32] {
         "renews": request.renews,
         "template": request.template,
         "validity_days": request.validity_days,
-    }))
+    });
+    // Only where they say something: what waits since before there were these fields keeps its hash.
+    if let Some(authority) = request.authority {
+        asked["authority"] = json!(authority);
+    }
+    if let Some(csr) = request.csr.as_ref().filter(|_| request.key_source == KeySource::Client) {
+        asked["csr_sha256"] = json!(hex::encode(Sha256::digest(csr)));
+    }
+    sha256_of(&asked)
 }
 
 /// SHA-256 of a JSON document, whose objects are kept sorted by name.

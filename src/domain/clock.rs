@@ -20,6 +20,19 @@ impl Timestamp {
         self.0
     }
 
+    /// In UTC to the second, as ASN.1 writes it: `20261121093000Z`.
+    pub fn in_seconds(self) -> String {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(at) => at.strftime("%Y%m%d%H%M%SZ").to_string(),
+            Err(_) => format!("{} ms", self.0),
+        }
+    }
+
+    /// The beginning of its second: what certificates are able to say.
+    pub const fn whole_second(self) -> Self {
+        Self(self.0.div_euclid(1000) * 1000)
+    }
+
     /// This point moved by `millis`, which may be negative; saturates at the ends of the range.
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
@@ -106,6 +119,14 @@ pub trait Clock: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_is_written_as_asn_1_does() {
+        let at = Timestamp::from_millis(1_795_253_400_123);
+        assert_eq!(at.in_seconds(), "20261121093000Z");
+        assert_eq!(at.whole_second().as_millis(), 1_795_253_400_000);
+        assert_eq!(Timestamp::from_millis(-1).whole_second().as_millis(), -1000);
+    }
 
     #[test]
     fn prints_and_reads_rfc_3339() {

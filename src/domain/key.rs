@@ -41,6 +41,8 @@ pub struct Key {
 pub enum Purpose {
     /// Signs CSRs of signing requests.
     Request,
+    /// Signs what an authority issues.
+    Authority,
     /// Signs challenges, to show that the token works. One per token.
     Sentinel,
 }
@@ -154,6 +156,8 @@ const PROOFS: [&str; 3] = ["CKA_LOCAL", "CKA_ALWAYS_SENSITIVE", "CKA_NEVER_EXTRA
 /// attestation by the vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EvidenceLevel {
+    /// The key is somebody else's: nothing is known of it.
+    None,
     /// A software token, or one that nobody declared: its interface refuses to export the key, but
     /// root on its host may copy the files.
     E0,
@@ -180,6 +184,7 @@ impl EvidenceLevel {
     /// What the level means, in a sentence.
     pub fn meaning(self) -> &'static str {
         match self {
+            Self::None => "the key was made elsewhere: nothing is known of it",
             Self::E0 => {
                 "software token or undeclared: the API refuses export, the host's root may copy the files"
             }
@@ -188,7 +193,7 @@ impl EvidenceLevel {
     }
 }
 
-named!(Purpose { Request = "request", Sentinel = "sentinel" });
+named!(Purpose { Request = "request", Authority = "authority", Sentinel = "sentinel" });
 named!(KeyState {
     Present = "present",
     Missing = "missing",
@@ -197,7 +202,7 @@ named!(KeyState {
     Destroying = "destroying",
     Destroyed = "destroyed",
 });
-named!(EvidenceLevel { E0 = "E0", E1 = "E1" });
+named!(EvidenceLevel { None = "none", E0 = "E0", E1 = "E1" });
 
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,7 @@ pub struct SigningRequest {
     pub number: u32,
     /// Who asked.
     pub principal: Handle,
-    /// The configured name of the token that holds, or will hold, the key.
+    /// The configured name of the token that holds, or will hold, the key; empty where it is a client's.
     pub token: String,
     /// The kind of the key.
     pub kind: KeyKind,
@@ -37,6 +37,8 @@ pub struct SigningRequest {
     pub renews: Option<Handle>,
     /// The issuing template that it was judged by.
     pub template: Option<TemplateUse>,
+    /// The authority that issues its certificate as soon as there is a CSR.
+    pub authority: Option<Handle>,
     /// How many days its certificate shall be valid, where wish or template say.
     pub validity_days: Option<u32>,
     /// What another surface than the native one was sent.
@@ -86,20 +88,34 @@ pub enum KeySource {
     New,
     /// Made for an earlier one: a renewal with the same key.
     Existing,
+    /// A client's: he brought the CSR, and the key is none of ours.
+    Client,
 }
 
-named!(KeySource { New = "new", Existing = "existing" });
+named!(KeySource { New = "new", Existing = "existing", Client = "client" });
+
+impl KeySource {
+    /// Where the key was made: `token` or `client`.
+    pub fn origin(self) -> &'static str {
+        match self {
+            Self::New | Self::Existing => "token",
+            Self::Client => "client",
+        }
+    }
+}
 
 /// Where a signing request is in its life.
 ///
 /// ```text
-///   awaiting_approval -> intent | rejected  | cancelled
+///   awaiting_approval -> intent | pending   | rejected | cancelled
 ///   intent ------------> generated | cancelled | failed | quarantined
 ///   generated ---------> pending   | cancelled | failed | quarantined
 ///   pending -----------> issued    | cancelled
 ///   issued ------------> retired
 ///   quarantined -------> cancelled
 /// ```
+///
+/// One with a client's CSR is `pending` with its approval, or from the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -240,11 +256,16 @@ pub struct Conflict {
 }
 
 impl SigningRequest {
-    /// The event that records what was asked for: the intent, or that it waits for an approval.
+    /// The event that records what was asked for: the intent, that it waits for an approval, or that a client
+    /// brought his CSR.
     pub fn intent_event(&self) -> Event {
-        let waits = self.state == State::AwaitingApproval;
+        let action = match self.state {
+            State::AwaitingApproval => "signing-request.awaiting_approval",
+            State::Pending => "signing-request.pending",
+            _ => "signing-request.intent",
+        };
         Event {
-            action: if waits { "signing-request.awaiting_approval" } else { "signing-request.intent" },
+            action,
             subject: self.handle.to_string(),
             detail: json!({
                 "asked_sha256": hex::encode(super::approval::asked_sha256(self)),
@@ -254,6 +275,7 @@ impl SigningRequest {
                 "scheme": self.scheme,
                 "key_source": self.key_source,
                 "renews": self.renews,
+                "authority": self.authority,
             }),
         }
     }
@@ -264,6 +286,9 @@ impl SigningRequest {
     /// [`Conflict`] when the drawing of [`State`] has no such arrow; nothing is changed.
     pub fn apply(mut self, command: Command, now: Timestamp) -> Result<(Self, Event), Conflict> {
         let next = match (self.state, &command) {
+            (State::AwaitingApproval, Command::Approve) if self.key_source == KeySource::Client => {
+                State::Pending
+            }
             (State::AwaitingApproval, Command::Approve) => State::Intent,
             (State::AwaitingApproval, Command::Reject { .. }) => State::Rejected,
             (State::Intent, Command::Generated { .. }) => State::Generated,
@@ -358,6 +383,7 @@ mod tests {
             key_source: KeySource::New,
             renews: None,
             template: None,
+            authority: None,
             validity_days: None,
             submission: None,
             continues: false,
@@ -402,13 +428,16 @@ mod tests {
         let mut done = BTreeSet::new();
         for state in State::ALL {
             for command in commands() {
-                if let Ok((after, _)) = request(state).apply(command, NOW) {
-                    done.insert((state.to_string(), after.state.to_string()));
+                for key_source in [KeySource::New, KeySource::Client] {
+                    let request = SigningRequest { key_source, ..request(state) };
+                    if let Ok((after, _)) = request.apply(command.clone(), NOW) {
+                        done.insert((state.to_string(), after.state.to_string()));
+                    }
                 }
             }
         }
         assert_eq!(done, drawn());
-        assert_eq!(done.len(), 15);
+        assert_eq!(done.len(), 16);
     }
 
     #[test]

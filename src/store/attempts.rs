@@ -20,8 +20,10 @@ pub struct Attempt {
     pub id: KeyId,
     /// The handle that was chosen for the key: CKA_LABEL.
     pub key: Handle,
-    /// The signing request it is made for; `None` for a sentinel.
+    /// The signing request it is made for; `None` for a sentinel and for an authority's.
     pub request: Option<Handle>,
+    /// The authority it is made for.
+    pub authority: Option<Handle>,
     /// The configured name of the token.
     pub token: String,
     /// The kind of the key.
@@ -105,12 +107,13 @@ impl Tx {
     /// open attempt.
     pub fn open_attempt(&self, attempt: &Attempt) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO attempts (id, key, request, token, kind, opened_at)
-             VALUES (:id, :key, :request, :token, :kind, :opened_at)",
+            "INSERT INTO attempts (id, key, request, authority, token, kind, opened_at)
+             VALUES (:id, :key, :request, :authority, :token, :kind, :opened_at)",
             named_params! {
                 ":id": attempt.id,
                 ":key": attempt.key,
                 ":request": attempt.request,
+                ":authority": attempt.authority,
                 ":token": attempt.token,
                 ":kind": attempt.kind,
                 ":opened_at": attempt.opened_at,
@@ -134,6 +137,7 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         id: row.get("id")?,
         key: row.get("key")?,
         request: row.get("request")?,
+        authority: row.get("authority")?,
         token: row.get("token")?,
         kind: row.get("kind")?,
         opened_at: row.get("opened_at")?,
@@ -156,6 +160,7 @@ mod tests {
             id: key_id(n),
             key: handle(n),
             request: request.map(handle),
+            authority: None,
             token: "token".into(),
             kind: KeyKind::all().next().unwrap(),
             opened_at: at(n),

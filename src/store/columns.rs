@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::access::{CredentialKind, PrincipalKind, Role, TenantId};
 use crate::domain::algorithm::{KeyKind, Scheme};
+use crate::domain::authority::{self, AuthorityKind};
+use crate::domain::certificate::{IssuedPurpose, IssuedState, Serial};
 use crate::domain::clock::Timestamp;
+use crate::domain::crl::Reason;
 use crate::domain::id::{Handle, KeyId};
 use crate::domain::key::{EvidenceLevel, KeyState, Purpose};
 use crate::domain::proposal;
@@ -57,6 +60,11 @@ macro_rules! column_by_name {
 }
 
 column_by_name!(
+    authority::State,
+    AuthorityKind,
+    IssuedPurpose,
+    IssuedState,
+    Reason,
     Topic,
     CredentialKind,
     EvidenceLevel,
@@ -93,6 +101,18 @@ impl ToSql for TenantId {
 impl FromSql for TenantId {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         value.as_i64().map(Self)
+    }
+}
+
+impl ToSql for Serial {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_bytes().as_slice()))
+    }
+}
+
+impl FromSql for Serial {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 20]>::column_result(value).map(Self::from_bytes)
     }
 }
 

@@ -60,6 +60,12 @@ pub enum Unique {
     AttemptedKey,
     /// The open attempt of a signing request.
     OpenAttempt,
+    /// The name of an authority that is in use.
+    AuthorityName,
+    /// A certificate of an authority, by its number.
+    AuthorityVersion,
+    /// A serial number of an authority.
+    Serial,
     /// The certificate of a signing request.
     Certificate,
     /// An idempotency key of a principal on a route.
@@ -105,16 +111,24 @@ impl Unique {
     /// `UNIQUE constraint failed: keys.spki_sha256`. `None` when it is not in the list.
     fn from_sqlite(message: &str) -> Option<Self> {
         match message.strip_prefix("UNIQUE constraint failed: ")? {
-            "principals.handle" | "credentials.handle" | "keys.handle" | "signing_requests.handle" => {
-                Some(Self::Handle)
-            }
+            "principals.handle"
+            | "credentials.handle"
+            | "keys.handle"
+            | "signing_requests.handle"
+            | "authorities.handle"
+            | "issued_certificates.handle" => Some(Self::Handle),
             "principals.name" => Some(Self::PrincipalName),
             "tenants.name" => Some(Self::TenantName),
             "credentials.kind, credentials.verifier" => Some(Self::Credential),
             "keys.id" | "attempts.id" => Some(Self::KeyId),
             "keys.spki_sha256" => Some(Self::PublicKey),
             "attempts.key" => Some(Self::AttemptedKey),
-            "attempts.request" => Some(Self::OpenAttempt),
+            "attempts.request" | "attempts.authority" => Some(Self::OpenAttempt),
+            "authorities.tenant, authorities.name" => Some(Self::AuthorityName),
+            "authority_certificates.authority, authority_certificates.version" => {
+                Some(Self::AuthorityVersion)
+            }
+            "issued_certificates.authority, issued_certificates.serial" => Some(Self::Serial),
             "certificates.request" => Some(Self::Certificate),
             "idempotency.tenant, idempotency.principal, idempotency.route, idempotency.key" => {
                 Some(Self::IdempotencyKey)
@@ -134,7 +148,10 @@ impl fmt::Display for Unique {
             Self::KeyId => "this CKA_ID",
             Self::PublicKey => "this public key",
             Self::AttemptedKey => "an attempt to make this key",
-            Self::OpenAttempt => "an open attempt of this signing request",
+            Self::OpenAttempt => "an open attempt of this signing request or authority",
+            Self::AuthorityName => "an authority with this name",
+            Self::AuthorityVersion => "this certificate of the authority",
+            Self::Serial => "this serial number of the authority",
             Self::Certificate => "a certificate of this signing request",
             Self::IdempotencyKey => "this idempotency key",
         })

@@ -261,7 +261,15 @@ mod tests {
                 for n in [60, 61] {
                     let (id, key, kind) = (key_id(n), handle(n), KeyKind::all().next().unwrap());
                     let token = "token".to_owned();
-                    tx.open_attempt(&Attempt { id, key, request: None, token, kind, opened_at: at(n) })?;
+                    tx.open_attempt(&Attempt {
+                        id,
+                        key,
+                        request: None,
+                        authority: None,
+                        token,
+                        kind,
+                        opened_at: at(n),
+                    })?;
                 }
                 tx.close_attempt(key_id(61), Outcome::Absent, at(1))
             })

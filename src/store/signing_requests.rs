@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, named_params};
 
+use crate::domain::access::TenantId;
 use crate::domain::id::Handle;
 use crate::domain::signing_request::{SigningRequest, State, Submission, TemplateUse};
 
@@ -35,6 +36,29 @@ impl View {
         self.all(RENEWALS, [request], |row| row.get("handle"))
     }
 
+    /// The signing requests that an authority is to issue for and did not yet, oldest first.
+    pub fn signing_requests_to_be_issued(&self, authority: Handle) -> Result<Vec<SigningRequest>, Error> {
+        self.all(TO_BE_ISSUED, [authority], signing_request)
+    }
+
+    /// Whether a client brought a CSR for this key before, to this tenant.
+    pub fn knows_client_key(&self, tenant: TenantId, spki_sha256: [u8; 32]) -> Result<bool, Error> {
+        let found = self.optional(CLIENT_KEY, (tenant, spki_sha256), |_| Ok(()))?;
+        Ok(found.is_some())
+    }
+
+    /// The newest signing request with a client's CSR for that key, in a state.
+    pub fn signing_request_of_client_key(
+        &self,
+        tenant: TenantId,
+        spki_sha256: [u8; 32],
+        state: State,
+    ) -> Result<Option<Handle>, Error> {
+        let sql = "SELECT handle FROM signing_requests
+                   WHERE tenant = ?1 AND client_spki_sha256 = ?2 AND state = ?3 ORDER BY handle DESC LIMIT 1";
+        self.optional(sql, (tenant, spki_sha256, state), |row| row.get("handle"))
+    }
+
     /// The signing requests that still need the key, so that it must not be destroyed; oldest first.
     pub fn live_requests_of_key(&self, key: Handle) -> Result<Vec<Handle>, Error> {
         let all = self.requests_of_key(key)?;
@@ -49,7 +73,18 @@ const UNFINISHED: &str = "SELECT * FROM signing_requests
 const RENEWALS: &str = "SELECT handle FROM signing_requests WHERE renews = ?1 ORDER BY handle";
 const OF_KEY: &str = "SELECT handle, state FROM signing_requests WHERE key = ?1 ORDER BY handle";
 
+const TO_BE_ISSUED: &str =
+    "SELECT * FROM signing_requests WHERE authority = ?1 AND state = 'pending' ORDER BY handle";
+const CLIENT_KEY: &str =
+    "SELECT 1 FROM signing_requests WHERE tenant = ?1 AND client_spki_sha256 = ?2 LIMIT 1";
+
 impl Tx {
+    /// Lets a client's CSR be found by its key.
+    pub fn note_client_key(&self, request: Handle, spki_sha256: [u8; 32]) -> Result<(), Error> {
+        let sql = "UPDATE signing_requests SET client_spki_sha256 = ?2 WHERE handle = ?1";
+        self.change_row(sql, (request, spki_sha256), "signing request")
+    }
+
     /// Enters a signing request, to be found by `names`: its common name and SAN values.
     ///
     /// # Errors
@@ -57,11 +92,13 @@ impl Tx {
     pub fn insert_signing_request(&self, request: &SigningRequest, names: &[String]) -> Result<(), Error> {
         self.execute(
             "INSERT INTO signing_requests (handle, tenant, number, principal, token, kind, scheme, spec, key_source,
-                                           renews, template, template_sha256, validity_days, surface, name,
-                                           submitted, continues, state, key, csr, failure, created_at, updated_at)
+                                           renews, template, template_sha256, authority, validity_days, surface,
+                                           name, submitted, continues, state, key, csr, failure, created_at,
+                                           updated_at)
              VALUES (:handle, :tenant, :number, :principal, :token, :kind, :scheme, :spec, :key_source,
-                     :renews, :template, :template_sha256, :validity_days, :surface, :name,
-                     :submitted, :continues, :state, :key, :csr, :failure, :created_at, :updated_at)",
+                     :renews, :template, :template_sha256, :authority, :validity_days, :surface,
+                     :name, :submitted, :continues, :state, :key, :csr, :failure, :created_at,
+                     :updated_at)",
             named_params! {
                 ":handle": request.handle,
                 ":tenant": request.tenant,
@@ -75,6 +112,7 @@ impl Tx {
                 ":renews": request.renews,
                 ":template": request.template.as_ref().map(|template| &template.name),
                 ":template_sha256": request.template.as_ref().map(|template| &template.sha256),
+                ":authority": request.authority,
                 ":validity_days": request.validity_days,
                 ":surface": request.submission.as_ref().map(|submission| &submission.surface),
                 ":name": request.submission.as_ref().and_then(|submission| submission.name.as_ref()),
@@ -135,6 +173,7 @@ pub(super) fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest>
         key_source: row.get("key_source")?,
         renews: row.get("renews")?,
         template: template.0.zip(template.1).map(|(name, sha256)| TemplateUse { name, sha256 }),
+        authority: row.get("authority")?,
         validity_days: row.get("validity_days")?,
         submission,
         continues: row.get("continues")?,

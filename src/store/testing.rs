@@ -164,6 +164,7 @@ pub(super) fn request(n: u64) -> SigningRequest {
         key_source: KeySource::New,
         renews: None,
         template: Some(TemplateUse { name: "web".into(), sha256: "00".into() }),
+        authority: None,
         validity_days: Some(90),
         submission: n.is_multiple_of(2).then(|| Submission {
             surface: "vendor".into(),

@@ -80,6 +80,7 @@ pub fn request(number: u64, key: &Key) -> SigningRequest {
         key_source: KeySource::New,
         renews: None,
         template: None,
+        authority: None,
         validity_days: None,
         submission: None,
         continues: false,

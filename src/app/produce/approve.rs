@@ -65,7 +65,14 @@ impl App {
         let Judged::Counts(request) = judged else { return Err(self.too_late(handle).await) };
         let approved = match request.key_source {
             KeySource::New => self.approve_new_key(caller, *request, decision).await?,
-            KeySource::Existing => self.approve_existing_key(caller, *request, decision).await?,
+            KeySource::Existing => {
+                let approved = self.approve_existing_key(caller, *request, decision).await?;
+                self.approved_and_certified(approved).await
+            }
+            KeySource::Client => {
+                let approved = self.approve_client_key(caller, *request, decision).await?;
+                self.approved_and_certified(approved).await
+            }
         };
         match approved {
             Some(produced) => Ok(produced),
@@ -197,7 +204,7 @@ impl App {
         caller: &Caller,
         request: SigningRequest,
         decision: Decision,
-    ) -> Result<Option<Produced>, Error> {
+    ) -> Result<Option<Made>, Error> {
         let handle = request.handle;
         let Some(key) = request.key else {
             return Err(Error::bug(format!("signing request {handle} waits without its key")));
@@ -219,9 +226,37 @@ impl App {
                 let commands =
                     [Command::Approve, Command::Generated { key: key.handle }, Command::Signed { csr }];
                 let request = transition(tx, &caller.actor(), handle, commands, now)?;
-                Ok(Some(Produced::done(Made { request, key })))
+                Ok(Some(Made { request, key: Some(key) }))
             })
             .await
+    }
+
+    /// The CSR is there: with the approval it is pending.
+    async fn approve_client_key(
+        &self,
+        caller: &Caller,
+        request: SigningRequest,
+        decision: Decision,
+    ) -> Result<Option<Made>, Error> {
+        let (app, caller, handle, now) = (self.clone(), caller.clone(), request.handle, self.now());
+        self.0
+            .store
+            .write(move |tx| {
+                if let Judged::TooLate = app.judged(tx, &caller, handle, decision, now)? {
+                    return Ok(None);
+                }
+                tx.settle_approval(handle, Some(caller.principal), now)?;
+                let request = transition(tx, &caller.actor(), handle, [Command::Approve], now)?;
+                Ok(Some(Made { request, key: None }))
+            })
+            .await
+    }
+
+    /// What was approved, with its certificate where an authority issues it at once.
+    async fn approved_and_certified(&self, approved: Option<Made>) -> Option<Produced> {
+        let made = approved?;
+        let request = self.issued_at_once(&Actor::System, made.request).await;
+        Some(Produced::done(Made { request, ..made }))
     }
 
     /// Whether the caller's decision counts, by all that is true at this moment.

@@ -50,7 +50,8 @@ impl App {
     ) {
         let app = self.clone();
         tokio::spawn(async move {
-            driver.finish(app.drive(actor, request, attempt, start).await);
+            let made = app.drive(actor.clone(), request, attempt, start).await;
+            driver.finish(app.certified(&actor, made).await);
         });
     }
 
@@ -75,11 +76,20 @@ impl App {
             }
             (Some(request), None, Some(key)) if request.state.is_unfinished() => {
                 let app = self.clone();
-                tokio::spawn(async move { driver.finish(app.finish_with_key(request, key).await) });
+                tokio::spawn(async move {
+                    let made = app.finish_with_key(request, key).await;
+                    driver.finish(app.certified(&Actor::System, made).await);
+                });
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// What was made, with its certificate where an authority issues it at once.
+    async fn certified(&self, actor: &Actor, made: Outcome) -> Outcome {
+        let made = made?;
+        Ok(Made { request: self.issued_at_once(actor, made.request).await, ..made })
     }
 
     async fn drive(&self, actor: Actor, request: SigningRequest, attempt: Attempt, start: Start) -> Outcome {
@@ -234,7 +244,7 @@ impl App {
                 tx.close_attempt(id, AttemptOutcome::Succeeded, now)?;
                 let commands = [Command::Generated { key: key.handle }, Command::Signed { csr }];
                 let request = transition(tx, &actor, handle, commands, now)?;
-                Ok(Made { request, key })
+                Ok(Made { request, key: Some(key) })
             })
             .await;
         failpoint::reached("record-after");
@@ -283,7 +293,7 @@ impl App {
                     .write(move |tx| {
                         must_be_usable(tx, key_handle)?;
                         let request = transition(tx, &Actor::System, handle, [command], now)?;
-                        Ok(Made { request, key })
+                        Ok(Made { request, key: Some(key) })
                     })
                     .await;
             }

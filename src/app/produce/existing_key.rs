@@ -40,7 +40,7 @@ impl App {
                 tx.append_audit(&actor, now, &pending)?;
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tell_of_request(tx, &request, now)?;
-                Ok(Made { request, key })
+                Ok(Made { request, key: Some(key) })
             })
             .await
     }
@@ -65,6 +65,10 @@ impl App {
                         format!("key {handle} is the sentinel of token `{}` and signs no CSRs", key.token),
                     ));
                 }
+                if key.purpose == Purpose::Authority {
+                    let message = format!("key {handle} is an authority's and signs no CSRs of signing requests");
+                    return Err(Error::new(Kind::Refused, "key.authority", message));
+                }
                 must_be_able_to_sign(view, &key)?;
                 Ok(key)
             })
@@ -73,7 +77,7 @@ impl App {
 }
 
 /// Refuses a key that is not on its token, retired or compromised.
-pub(super) fn must_be_able_to_sign(view: &View, key: &Key) -> Result<(), Error> {
+pub(in crate::app) fn must_be_able_to_sign(view: &View, key: &Key) -> Result<(), Error> {
     match key.state {
         KeyState::Present | KeyState::Recovered => must_be_usable(view, key.handle),
         KeyState::Missing | KeyState::Quarantined | KeyState::Destroying | KeyState::Destroyed => {

@@ -15,6 +15,7 @@ mod numbering;
 mod order;
 mod renew;
 mod sign;
+mod submit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,13 +30,17 @@ use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::Key;
-use crate::domain::signing_request::{Conflict, SigningRequest, State, Submission};
+use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State, Submission};
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
 pub use drivers::Drivers;
+pub(super) use existing_key::must_be_able_to_sign;
 pub(super) use numbering::Places;
+pub(super) use order::default_kind;
 use order::{Order, OrderedKey};
 pub use renew::{Renewal, RenewalKey};
+pub(super) use sign::WRONG_SIGNATURE;
+pub use submit::ClientCsr;
 
 /// What is wished for.
 #[derive(Clone, Debug)]
@@ -88,8 +93,8 @@ pub enum Wait {
 pub struct Made {
     /// The signing request.
     pub request: SigningRequest,
-    /// Its key.
-    pub key: Key,
+    /// Its key; none where it is a client's.
+    pub key: Option<Key>,
 }
 
 /// What became of a wish in the time the caller waited.
@@ -137,7 +142,9 @@ impl App {
             }
             OrderedKey::Existing(key) => {
                 let key = key.clone();
-                self.sign_with(caller, order, key, idempotency).await.map(Produced::done)
+                let made = self.sign_with(caller, order, key, idempotency).await?;
+                let request = self.issued_at_once(&caller.actor(), made.request).await;
+                Ok(Produced::done(Made { request, ..made }))
             }
         }
     }
@@ -272,16 +279,17 @@ impl App {
 
     /// A request whose CSR is made, with its key.
     async fn made(&self, request: SigningRequest) -> Result<Made, Error> {
-        let Some(key) = self.key_of(&request).await? else {
+        let key = self.key_of(&request).await?;
+        if key.is_none() && request.key_source != KeySource::Client {
             return Err(Error::bug(format!(
                 "signing request {} is {} without a key",
                 request.handle, request.state
             )));
-        };
+        }
         Ok(Made { key, request })
     }
 
-    fn token_for(&self, name: Option<String>) -> Result<Token, Error> {
+    pub(super) fn token_for(&self, name: Option<String>) -> Result<Token, Error> {
         let known =
             || self.0.hsm.tokens().map(|token| token.name().to_owned()).collect::<Vec<_>>().join(", ");
         let Some(name) = name.or_else(|| self.0.default_token.clone()) else {
@@ -293,13 +301,13 @@ impl App {
     }
 
     /// Waits for the token; it has to have the key kind.
-    async fn must_offer(&self, token: &Token, kind: KeyKind) -> Result<(), Error> {
+    pub(super) async fn must_offer(&self, token: &Token, kind: KeyKind) -> Result<(), Error> {
         let info = self.usable(token).await?;
         if info.algorithms.contains(&kind) { Ok(()) } else { Err(not_offered(token, &info, kind)) }
     }
 
     /// The token's facts, once its sentinel key has signed.
-    async fn usable(&self, token: &Token) -> Result<Arc<TokenInfo>, Error> {
+    pub(super) async fn usable(&self, token: &Token) -> Result<Arc<TokenInfo>, Error> {
         wait_until_usable(&self.0.health, token).await
     }
 
@@ -321,6 +329,7 @@ impl App {
             id: self.new_key_id()?,
             key: self.new_handle()?,
             request,
+            authority: None,
             token: token.to_owned(),
             kind,
             opened_at: self.now(),
@@ -342,7 +351,7 @@ fn insert_request(
 }
 
 /// Counted in the transaction of the intent: two creates never share the last place.
-fn must_have_room(tx: &Tx, token: &str, capacity: usize) -> Result<(), Error> {
+pub(super) fn must_have_room(tx: &Tx, token: &str, capacity: usize) -> Result<(), Error> {
     let used = tx.keys_taking_room(token)?;
     if used < capacity {
         return Ok(());

@@ -23,6 +23,8 @@ pub(super) struct Order {
     pub(super) scheme: Scheme,
     pub(super) renews: Option<Handle>,
     pub(super) template: Option<TemplateUse>,
+    /// Who issues as soon as there is a CSR.
+    pub(super) authority: Option<Handle>,
     pub(super) validity_days: Option<u32>,
     pub(super) submission: Option<Submission>,
     /// Who has to approve it first.
@@ -70,6 +72,7 @@ impl App {
             scheme,
             renews: wish.renews,
             template: None,
+            authority: None,
             validity_days: wish.validity_days,
             submission: wish.submission,
             approval: None,
@@ -77,6 +80,7 @@ impl App {
     }
 
     async fn order_under(&self, caller: &Caller, template: &Template, wish: Wish) -> Result<Order, Error> {
+        let authority = self.authority_of_template(caller.tenant, template).await?;
         let existing = match &wish.key {
             KeyWish::New { .. } => None,
             KeyWish::Existing(handle) => Some(self.usable_key(caller, *handle).await?),
@@ -101,6 +105,7 @@ impl App {
             scheme: got.scheme,
             renews: wish.renews,
             template: Some(TemplateUse { name: template.name.clone(), sha256: hex::encode(template.sha256) }),
+            authority,
             validity_days: got.validity_days,
             submission: wish.submission,
             approval: got.approval,
@@ -131,6 +136,7 @@ impl App {
             key_source,
             renews: order.renews,
             template: order.template,
+            authority: order.authority,
             validity_days: order.validity_days,
             submission: order.submission,
             continues: false,
@@ -144,6 +150,6 @@ impl App {
     }
 }
 
-fn default_kind() -> Result<KeyKind, Error> {
+pub(in crate::app) fn default_kind() -> Result<KeyKind, Error> {
     DEFAULT_KIND.parse().map_err(|_| Error::bug("the default key kind is none"))
 }

@@ -2,10 +2,10 @@
 
 use super::{KeyWish, Produced, Wait, Wish};
 use crate::app::idempotency::IdempotencyKey;
-use crate::app::{App, Caller, Error};
+use crate::app::{App, Caller, Error, Kind};
 use crate::domain::csr::{ChallengePassword, CsrSpec};
 use crate::domain::id::Handle;
-use crate::domain::signing_request::{Conflict, SigningRequest, State};
+use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State};
 
 /// How a signing request is renewed.
 #[derive(Clone, Debug)]
@@ -59,6 +59,13 @@ impl App {
 }
 
 fn wish(earlier: SigningRequest, renewal: Renewal) -> Result<Wish, Error> {
+    if earlier.key_source == KeySource::Client {
+        let message = format!(
+            "signing request {} has a client's CSR: only whoever has its key can make another; submit that one",
+            earlier.handle
+        );
+        return Err(Error::new(Kind::Refused, "key.client", message));
+    }
     let renewable = match earlier.state {
         State::Pending | State::Issued | State::Retired => earlier.key,
         State::AwaitingApproval

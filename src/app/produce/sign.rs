@@ -10,7 +10,7 @@ use crate::domain::key::Key;
 use crate::hsm::Token;
 
 /// Code of the error that a token's wrong signature is answered with.
-pub(super) const WRONG_SIGNATURE: &str = "hsm.wrong-signature";
+pub(in crate::app) const WRONG_SIGNATURE: &str = "hsm.wrong-signature";
 
 impl App {
     /// A CSR that says what `spec` does, signed by the token and read again by other code.
@@ -18,7 +18,7 @@ impl App {
     /// # Errors
     /// What the token answers; [`WRONG_SIGNATURE`] when its signature does not verify, which is on
     /// record then.
-    pub(super) async fn signed_csr(
+    pub(in crate::app) async fn signed_csr(
         &self,
         token: &Token,
         key: &Key,
@@ -32,14 +32,17 @@ impl App {
         let signed = csr::assemble(&to_be_signed, scheme, &signature).map_err(builder_failed)?;
         match csr::check(&signed, spec, &key.spki, scheme) {
             Ok(()) => Ok(signed),
-            Err(error @ csr::Error::BadSignature) => {
-                self.report_wrong_signature(key).await;
-                let message = "the token's signature does not verify; nothing was released, \
-                               and the operator has to look at the token";
-                Err(Error::new(Kind::HsmRefused, WRONG_SIGNATURE, message).caused_by(error))
-            }
+            Err(error @ csr::Error::BadSignature) => Err(self.wrong_signature(key, error).await),
             Err(error) => Err(builder_failed(error)),
         }
+    }
+
+    /// The error for a signature of the token that does not verify, which is on record then.
+    pub(in crate::app) async fn wrong_signature(&self, key: &Key, error: csr::Error) -> Error {
+        self.report_wrong_signature(key).await;
+        let message = "the token's signature does not verify; nothing was released, \
+                       and the operator has to look at the token";
+        Error::new(Kind::HsmRefused, WRONG_SIGNATURE, message).caused_by(error)
     }
 
     async fn report_wrong_signature(&self, key: &Key) {

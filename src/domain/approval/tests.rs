@@ -32,6 +32,7 @@ fn request(state: State) -> SigningRequest {
         key_source: KeySource::New,
         renews: None,
         template: Some(TemplateUse { name: "web".into(), sha256: "00".into() }),
+        authority: None,
         validity_days: Some(90),
         submission: None,
         continues: false,

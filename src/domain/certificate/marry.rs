@@ -161,6 +161,11 @@ fn may_issue(certificate: &ReadCertificate) -> bool {
         || certificate.is_ca() && usage.is_none_or(|usage| usage.value.key_cert_sign())
 }
 
+/// Whether the certificate is its own issuer, by name and by signature.
+pub fn is_self_signed(certificate: &ReadCertificate) -> bool {
+    issued(certificate, certificate)
+}
+
 /// Whether `issuer` issued `subject`: by name, and by signature where `aws-lc-rs` has the algorithm.
 /// Where it has not (Ed448, brainpool, ML-DSA ...), by the key identifiers of RFC 5280 sections 4.2.1.1
 /// and 4.2.1.2, which may not contradict each other.

@@ -1,18 +1,27 @@
-//! Certificates that come back from a CA: read, and married to the key they were made for.
+//! Certificates: those that come back from a CA are read, and married to the key they were made for; those
+//! that an authority of ours issues are made from a [`CertificateSpec`], and checked before they leave.
 //!
 //! Whether a certificate is to be trusted is not decided here; only whether it carries our key, and
-//! which certificate issued which.
+//! which certificate issued which. `build` and `check` share no code, as with CSRs.
 
+pub(super) mod build;
+pub(super) mod check;
+mod issued;
 mod marry;
 mod object;
 mod pkcs7;
 mod read;
+mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use marry::{MarriedChain, MarryError, marry};
+pub use build::to_be_signed;
+pub use check::check;
+pub use issued::{Issued, IssuedPurpose, IssuedState};
+pub use marry::{MarriedChain, MarryError, is_self_signed, marry};
 pub use object::{ObjectFields, object_fields};
-pub use read::{MAX_BYTES, MAX_CERTIFICATES, read};
+pub use read::{MAX_BYTES, MAX_CERTIFICATES, read, read_one};
+pub use spec::{CertificateSpec, IssuerUrls, Period, Serial};
 
 use super::clock::Timestamp;
 use super::pem;

@@ -89,6 +89,14 @@ fn read_der(der: &[u8]) -> Result<Vec<ReadCertificate>, String> {
     Ok(vec![read_certificate(der)?])
 }
 
+/// Reads one certificate in DER.
+///
+/// # Errors
+/// What was found instead, without repeating it.
+pub fn read_one(der: &[u8]) -> Result<ReadCertificate, Invalid> {
+    read_certificate(der).map_err(|reason| Invalid::new(FIELD, reason))
+}
+
 fn read_certificate(der: &[u8]) -> Result<ReadCertificate, String> {
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| {
         "is not a certificate: neither DER nor PEM with a line -----BEGIN CERTIFICATE-----".to_owned()

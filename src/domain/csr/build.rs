@@ -3,7 +3,7 @@
 //! By hand, not with x509-cert's `RequestBuilder`: with no extensions that one still emits an
 //! extensionRequest with an empty SEQUENCE, against the SIZE (1..MAX) of RFC 5280 section 4.1.
 
-mod extensions;
+pub(in crate::domain) mod extensions;
 mod general_name;
 
 use const_oid::ObjectIdentifier;

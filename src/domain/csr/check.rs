@@ -1,8 +1,8 @@
 //! Reads a finished CSR with `x509-parser` and compares it with the intent. Nothing here may use the
 //! builder or its crates' encoders: a bug in those must not be shared.
 
-mod der;
-mod extensions;
+pub(in crate::domain) mod der;
+pub(in crate::domain) mod extensions;
 mod sans;
 
 use x509_parser::asn1_rs;
@@ -53,11 +53,11 @@ pub fn check(csr_der: &[u8], spec: &CsrSpec, spki_der: &[u8], scheme: Scheme) ->
         Part::SignatureAlgorithm,
     )?;
     let signature = &csr.signature_value.data;
-    require(csr_der == encoded_csr(info.raw, scheme, signature), Part::Csr)?;
+    require(csr_der == encoded_signed(info.raw, scheme, signature), Part::Csr)?;
     verify_signature(spki_der, scheme, info.raw, signature)
 }
 
-fn require(holds: bool, part: Part) -> Result<(), Error> {
+pub(in crate::domain) fn require(holds: bool, part: Part) -> Result<(), Error> {
     if holds { Ok(()) } else { Err(Error::Mismatch { part }) }
 }
 
@@ -124,10 +124,14 @@ fn name_tag(text: &str) -> u8 {
     if text.is_ascii() { IA5_STRING } else { UTF8_STRING }
 }
 
-/// The DER of a CSR around its signed part, written here once more: x509-parser passes over unused
-/// bits, and over whether a tag says that its value is constructed.
-fn encoded_csr(signed: &[u8], scheme: Scheme, signature: &[u8]) -> Vec<u8> {
-    let algorithm = [&tlv(OBJECT_IDENTIFIER, scheme.oid().as_bytes()), scheme.parameters()].concat();
+/// The DER of what is signed, a CSR, a certificate or a CRL, around its signed part, written here once
+/// more: x509-parser passes over unused bits, and over whether a tag says that its value is constructed.
+pub(in crate::domain) fn encoded_signed(signed: &[u8], scheme: Scheme, signature: &[u8]) -> Vec<u8> {
     let no_unused_bits = [&[0], signature].concat();
-    tlv(SEQUENCE, &[signed, &tlv(SEQUENCE, &algorithm), &tlv(BIT_STRING, &no_unused_bits)].concat())
+    tlv(SEQUENCE, &[signed, &encoded_algorithm(scheme), &tlv(BIT_STRING, &no_unused_bits)].concat())
+}
+
+/// The AlgorithmIdentifier of a signature.
+pub(in crate::domain) fn encoded_algorithm(scheme: Scheme) -> Vec<u8> {
+    tlv(SEQUENCE, &[&tlv(OBJECT_IDENTIFIER, scheme.oid().as_bytes()), scheme.parameters()].concat())
 }

@@ -4,11 +4,12 @@
 //! `build` and `check` share no code: the one encodes with `x509-cert`, the other reads the result
 //! with `x509-parser` and compares it with the specification.
 
-mod build;
+pub(super) mod build;
 mod challenge_password;
-mod check;
+pub(super) mod check;
 pub mod inspect;
 mod public_key;
+mod read;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,9 @@ use super::san::{MAX_SANS, San};
 pub use build::{assemble, to_be_signed};
 pub use challenge_password::ChallengePassword;
 pub use check::check;
-pub use public_key::{PublicKey, kind_of, spki_sha256, verify_signature};
+pub use public_key::{PublicKey, key_identifier, kind_of, spki_sha256, verify_signature};
+pub use read::{ReadCsr, read};
+pub(super) use read::{ReadExtensions, read_extensions};
 
 /// What a CSR shall say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,11 +110,11 @@ fn sans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<San>, D::Error
     })
 }
 
-/// Why a CSR could not be made, or must not leave.
+/// Why a CSR, certificate or CRL could not be made, or must not leave.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// DER could not be written, or what was given to be wrapped is not DER.
-    #[error("the CSR cannot be encoded")]
+    #[error("it cannot be encoded")]
     Encoding(#[from] der::Error),
     /// The second parser cannot read what was made.
     #[error("{part} cannot be read back")]
@@ -144,7 +147,7 @@ pub enum Error {
     },
 }
 
-/// A part of a CSR, for errors.
+/// A part of a CSR, certificate or CRL, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Part {
     /// The CSR as a whole.
@@ -195,6 +198,21 @@ pub enum Part {
     /// An extension that was given as DER
     #[error("an extension of another type")]
     OtherExtension,
+    /// The certificate as a whole
+    #[error("the certificate")]
+    Certificate,
+    /// AuthorityKeyIdentifier, CRLDistributionPoints or AuthorityInfoAccess
+    #[error("an extension about the issuer")]
+    IssuerExtension,
+    /// tbsCertificate: serial number, issuer, validity and all the rest
+    #[error("what the certificate says")]
+    TbsCertificate,
+    /// The CRL as a whole
+    #[error("the CRL")]
+    Crl,
+    /// tbsCertList
+    #[error("what the CRL says")]
+    TbsCertList,
     /// signatureAlgorithm
     #[error("the signature algorithm")]
     SignatureAlgorithm,

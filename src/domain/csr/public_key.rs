@@ -1,6 +1,7 @@
 //! Public keys and signatures, read with `x509-parser` and verified with `aws-lc-rs`: neither shares
 //! code with the token or the encoder.
 
+use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ParsedPublicKey, UnparsedPublicKey};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key as found;
@@ -74,6 +75,17 @@ pub fn verify_signature(
 /// The kind of key that the public key is one of; `None` when it is of none in the table.
 pub fn kind_of(spki_der: &[u8]) -> Option<KeyKind> {
     KeyKind::all().find(|kind| PublicKey::from_spki(spki_der, *kind).is_ok())
+}
+
+/// What a key is known by: SHA-1 of the BIT STRING subjectPublicKey (RFC 5280 section 4.2.1.2, method 1).
+/// Nothing rests on the strength of the digest.
+///
+/// # Errors
+/// `spki_der` is not a SubjectPublicKeyInfo.
+pub fn key_identifier(spki_der: &[u8]) -> Result<Vec<u8>, Error> {
+    let spki = read_spki(spki_der)?;
+    let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &spki.subject_public_key.data);
+    Ok(digest.as_ref().to_vec())
 }
 
 /// SHA-256 of the DER of a SubjectPublicKeyInfo: what binds a key on the token to its row.

@@ -62,6 +62,26 @@ impl Name {
         Self::from_located(rdns.collect::<Result<_, Invalid>>()?)
     }
 
+    /// The same name as it is made here: the text of each attribute, in the string type that its attribute
+    /// type asks for. Others write some of them in other types.
+    ///
+    /// # Errors
+    /// An attribute that is no text, or breaks a rule.
+    pub fn from_elsewhere(name: &x509_cert::name::Name) -> Result<Self, Invalid> {
+        let mut rdns = Vec::new();
+        for rdn in rdns_of(name) {
+            let texts = rdn.iter().map(|attribute| {
+                let text = attribute::readable_text(attribute).ok_or_else(|| {
+                    let reason = format!("{} is no text", print::type_name(attribute));
+                    Invalid::new(FIELD, reason)
+                })?;
+                Ok((attribute.oid.to_string(), text.into_owned()))
+            });
+            rdns.push(texts.collect::<Result<Vec<_>, Invalid>>()?);
+        }
+        Self::from_rdns(&rdns)
+    }
+
     /// Whether it has no attribute at all; the SAN is critical then.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -22,6 +22,14 @@ pub(super) fn chosen(
             }
             (kind, Some(token))
         }
+        KeyChoice::Client { kind, reused } => {
+            if reused && rules.reuse == Permission::Refused {
+                let message = "there was a CSR for this key before; make one for a new key";
+                broken.push(BrokenRule::new("key.reuse", "csr", message));
+            }
+            // It is on no token of ours.
+            (kind, None)
+        }
     };
     if !rules.kinds.contains(&kind) {
         let message = format!("{kind} is not allowed; allowed: {}", listed(&rules.kinds));

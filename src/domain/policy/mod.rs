@@ -51,6 +51,13 @@ pub enum KeyChoice {
         /// The token that it is on.
         token: String,
     },
+    /// A client's, who brings his CSR.
+    Client {
+        /// Its kind.
+        kind: KeyKind,
+        /// Whether he brought a CSR for it before.
+        reused: bool,
+    },
 }
 
 impl Default for KeyChoice {

@@ -1,6 +1,7 @@
 //! Between the wire and the domain: pure, every wrong field told by its path.
 
 pub(super) mod approval;
+pub(super) mod authority;
 mod extensions;
 pub(super) mod probe;
 
@@ -143,6 +144,7 @@ pub(super) fn csr(
     api::Csr {
         handle: request.handle.to_string(),
         status: request.state.to_string(),
+        origin: request.key_source.origin().to_owned(),
         created_at: request.created_at.to_string(),
         updated_at: request.updated_at.to_string(),
         subject: request.spec.subject.to_string(),
@@ -160,6 +162,7 @@ pub(super) fn csr(
             name: template.name.clone(),
             sha256: template.sha256.clone(),
         }),
+        authority: request.authority.map(|handle| handle.to_string()),
         validity_days: request.validity_days,
         approval: approval.map(self::approval::approval),
         key: api::KeyReference {
@@ -184,6 +187,7 @@ pub(super) fn summary(request: &SigningRequest, evidence: &Evidence) -> api::Csr
         created_at: request.created_at.to_string(),
         subject: request.spec.subject.to_string(),
         sans: request.spec.sans.iter().map(ToString::to_string).collect(),
+        origin: request.key_source.origin().to_owned(),
         kind: request.kind.to_string(),
         token: request.token.clone(),
         key: request.key.map(|key| key.to_string()),

@@ -218,7 +218,7 @@ fn stays_wrong(status: StatusCode) -> bool {
 pub(super) async fn made_answer(context: &Context, produced: Produced) -> Result<Answer, Failure> {
     let (status, csr) = match &produced {
         Produced::Done(made) => {
-            (StatusCode::CREATED, view_with(context, &made.request, Some(&made.key)).await?)
+            (StatusCode::CREATED, view_with(context, &made.request, made.key.as_ref()).await?)
         }
         Produced::Accepted(request) => (StatusCode::ACCEPTED, view(context, request).await?),
     };

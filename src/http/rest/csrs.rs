@@ -201,7 +201,7 @@ pub(super) async fn view_with(
     let token = context.app.configured_token(&request.token);
     let evidence = match key {
         Some(key) => context.app.evidence_of_key(key),
-        None => context.app.evidence_on(&request.token),
+        None => context.app.evidence_without_key(request),
     };
     // Without a template nobody is asked.
     let approval = match request.template {

@@ -4,11 +4,13 @@
 mod accept;
 mod approvals;
 mod audit;
+mod authorities;
 mod certificates;
 mod convert;
 mod create;
 mod credentials;
 mod csrs;
+mod issued;
 mod key_life;
 mod keys;
 mod prefer;
@@ -35,7 +37,7 @@ use utoipa_axum::routes;
 
 use super::error::Failure;
 use super::permit::{Permit, needs};
-use super::{Context, metrics, ops};
+use super::{Context, metrics, ops, public};
 use crate::api;
 
 #[derive(utoipa::OpenApi)]
@@ -55,6 +57,7 @@ struct Document;
 pub(super) fn router(context: Context) -> Router {
     let (router, routes) = OpenApiRouter::new()
         .routes(routes!(create::create, csrs::list))
+        .routes(routes!(issued::submit))
         .routes(routes!(csrs::show, csrs::cancel))
         .routes(routes!(csrs::retire))
         .routes(routes!(create::renew))
@@ -64,6 +67,19 @@ pub(super) fn router(context: Context) -> Router {
         .routes(routes!(templates::show))
         .routes(routes!(certificates::marry, certificates::show))
         .routes(routes!(certificates::list))
+        .routes(routes!(authorities::create, authorities::list))
+        .routes(routes!(authorities::show, authorities::delete))
+        .routes(routes!(authorities::disable))
+        .routes(routes!(authorities::enable))
+        .routes(routes!(authorities::renew))
+        .routes(routes!(authorities::csr))
+        .routes(routes!(authorities::import, authorities::certificate))
+        .routes(routes!(issued::issue))
+        .routes(routes!(issued::sign_intermediate))
+        .routes(routes!(issued::list))
+        .routes(routes!(issued::show))
+        .routes(routes!(issued::revoke))
+        .routes(routes!(issued::crl))
         .routes(routes!(keys::list))
         .routes(routes!(keys::show, keys::destroy))
         .routes(routes!(key_life::retire))
@@ -114,6 +130,7 @@ pub(super) fn router(context: Context) -> Router {
     Router::new()
         .nest(api::PREFIX, native)
         .merge(ops::router(context.clone()))
+        .merge(public::router(context.clone()))
         .merge(metrics::router(context))
         .fallback(async || Failure::no_such_route())
         .method_not_allowed_fallback(async || Failure::method_not_allowed())

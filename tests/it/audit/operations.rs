@@ -30,6 +30,7 @@ fn every_operation_that_is_refused_leaves_one_record() {
                 .strip_prefix("/strongroom/v1")
                 .unwrap()
                 .replace("{handle}", ANY_HANDLE)
+                .replace("{serial}", &"a".repeat(40))
                 .replace("{name}", "nowhere")
                 .replace("{principal}", "nobody-there")
                 .replace("{role}", "no-such-role");

@@ -22,15 +22,18 @@ use super::super::CsrSpec;
 use super::general_name::{general_name, subtree};
 
 /// RFC 5280 section 4.2.1.4: id-qt-cps and id-qt-unotice.
-const CPS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.2.1");
-const USER_NOTICE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.2.2");
+pub(in crate::domain::csr) const CPS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.2.1");
+pub(in crate::domain::csr) const USER_NOTICE: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.2.2");
 /// RFC 7633 section 6: id-pe-tlsfeature.
-const TLS_FEATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.24");
+pub(in crate::domain::csr) const TLS_FEATURE: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.24");
 /// [MS-WCCE]: szOID_ENROLL_CERTTYPE_EXTENSION and szOID_CERTIFICATE_TEMPLATE.
 const TEMPLATE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2");
 const TEMPLATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.21.7");
 
-pub(super) fn extensions(
+/// The extensions that `spec` asks for, for a certificate request as for a certificate.
+pub(in crate::domain) fn extensions(
     spec: &CsrSpec,
     public_key: &SubjectPublicKeyInfoOwned,
 ) -> der::Result<Vec<Extension>> {
@@ -95,7 +98,10 @@ fn usage(wanted: &wanted::Extensions) -> der::Result<Vec<Extension>> {
     Ok(extensions)
 }
 
-fn typed<T: AssociatedOid + Encode>(critical: bool, value: &T) -> der::Result<Extension> {
+pub(in crate::domain) fn typed<T: AssociatedOid + Encode>(
+    critical: bool,
+    value: &T,
+) -> der::Result<Extension> {
     extension(T::OID, critical, value.to_der()?)
 }
 

@@ -37,7 +37,7 @@ const USER_NOTICE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 2, 2];
 
 /// Every extension of the specification, once, and no other. `public_key` is what the BIT STRING
 /// subjectPublicKey holds.
-pub(super) fn check(
+pub(in crate::domain) fn check(
     extensions: &[X509Extension<'_>],
     spec: &CsrSpec,
     public_key: &[u8],

@@ -18,7 +18,7 @@ use super::*;
 fn again(got: &Effective, key: &KeyChoice) -> Wish {
     let key = match key {
         KeyChoice::New { .. } => KeyChoice::New { kind: Some(got.kind), token: got.token.clone() },
-        existing @ KeyChoice::Existing { .. } => existing.clone(),
+        asked @ (KeyChoice::Existing { .. } | KeyChoice::Client { .. }) => asked.clone(),
     };
     Wish {
         spec: got.spec.clone(),

@@ -113,7 +113,9 @@ fn policy(at: usize, wire: &api::CertificatePolicy) -> Result<CertificatePolicy,
     Ok(CertificatePolicy { oid, cps: wire.cps.clone(), notice: wire.notice.clone() })
 }
 
-fn name_constraints(wire: Option<&api::NameConstraints>) -> Result<Option<NameConstraints>, Vec<Invalid>> {
+pub(super) fn name_constraints(
+    wire: Option<&api::NameConstraints>,
+) -> Result<Option<NameConstraints>, Vec<Invalid>> {
     let Some(wire) = wire else { return Ok(None) };
     let mut wrong = Vec::new();
     let permitted = keep_all(&mut wrong, subtrees("permitted", &wire.permitted));
