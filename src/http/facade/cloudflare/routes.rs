@@ -232,7 +232,9 @@ fn not_found(id: &str) -> Error {
 fn retry_of(headers: &HeaderMap) -> Option<Retry> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let count = text("x-stainless-retry-count")?.trim().parse().ok()?;
+    // Those for Python say the one, those for Go and JavaScript the other.
     let read_timeout = text("x-stainless-read-timeout")
+        .or_else(|| text("x-stainless-timeout"))
         .and_then(|seconds| Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok())
         .unwrap_or(USUAL_READ_TIMEOUT)
         .min(LONGEST_READ_TIMEOUT);
@@ -248,15 +250,20 @@ mod tests {
 
     #[test]
     fn only_what_counts_its_tries_can_be_a_retry() {
-        let retry = |count: Option<&'static str>, timeout: Option<&'static str>| {
+        let retry_by = |name: &'static str, count: Option<&'static str>, timeout: Option<&'static str>| {
             let mut headers = HeaderMap::new();
-            for (name, value) in [("x-stainless-retry-count", count), ("x-stainless-read-timeout", timeout)] {
+            for (name, value) in [("x-stainless-retry-count", count), (name, timeout)] {
                 if let Some(value) = value {
                     headers.insert(name, HeaderValue::from_static(value));
                 }
             }
             retry_of(&headers)
         };
+        let retry = |count, timeout| retry_by("x-stainless-read-timeout", count, timeout);
+        assert_eq!(
+            retry_by("x-stainless-timeout", Some("1"), Some("5")),
+            Some(Retry { count: 1, within: 75_000 })
+        );
         assert_eq!(retry(None, Some("60")), None);
         assert_eq!(retry(Some("x"), None), None);
         assert_eq!(retry(Some("-1"), None), None);
