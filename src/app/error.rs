@@ -101,6 +101,12 @@ impl Error {
         self.with(|body| body.request = Some(request))
     }
 
+    /// The same, where trying again after so long makes sense.
+    #[must_use]
+    pub fn retry_in(self, wait: Duration) -> Self {
+        self.with(|body| body.retry_after = Some(wait))
+    }
+
     /// The same with the error that caused it.
     #[must_use]
     pub fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Self {

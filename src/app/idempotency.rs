@@ -6,11 +6,14 @@
 //!
 //! Some clients send no key and yet say that they try once more: such a try is told by its body ([`Retry`]).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tokio::sync::watch;
 
 use super::{App, Caller, Error, Kind};
 use crate::domain::clock::Timestamp;
@@ -23,6 +26,12 @@ pub const KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// Longest accepted Idempotency-Key, in bytes.
 const LONGEST: usize = 255;
+
+/// How long a retry waits for the try before it. Shorter than clients wait for an answer, so that they get one.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// When a client should ask again whose earlier try is still worked on then.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One client's name for one create, and what it was sent with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,11 +65,20 @@ pub enum Begun {
 pub struct Claim {
     key: IdempotencyKey,
     in_flight: InFlight,
+    /// Nothing is ever sent: whoever waits for the end learns of it when this is dropped.
+    _end: watch::Sender<()>,
 }
 
 /// Keys being worked on in this process.
 #[derive(Clone, Default)]
-pub struct InFlight(Arc<Mutex<HashSet<store::IdempotencyKey>>>);
+pub struct InFlight(Arc<Mutex<HashMap<store::IdempotencyKey, Working>>>);
+
+/// A create that is worked on.
+struct Working {
+    body_hmac: [u8; 32],
+    retry: Option<u32>,
+    end: watch::Receiver<()>,
+}
 
 impl IdempotencyKey {
     pub(super) fn entry(&self, request: Option<Handle>, now: Timestamp) -> IdempotencyEntry {
@@ -78,6 +96,40 @@ impl Claim {
     /// The key, for the intent.
     pub fn key(&self) -> IdempotencyKey {
         self.key.clone()
+    }
+}
+
+impl InFlight {
+    fn claim(&self, key: IdempotencyKey) -> Result<Claim, Error> {
+        let (sender, end) = watch::channel(());
+        let working = Working { body_hmac: key.body_hmac, retry: key.retry, end };
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.name.clone()) {
+            Entry::Vacant(place) => place.insert(working),
+            Entry::Occupied(_) => {
+                let message = "a request with this Idempotency-Key is in flight; wait for its answer";
+                return Err(Error::new(Kind::Conflict, "idempotency.in-flight", message));
+            }
+        };
+        Ok(Claim { key, in_flight: self.clone(), _end: sender })
+    }
+
+    /// Waits for the ends of the tries before this one.
+    async fn earlier_tries_ended(&self, key: &IdempotencyKey) {
+        let is_earlier = |name: &store::IdempotencyKey, working: &Working| {
+            (name.tenant, name.principal, &name.route)
+                == (key.name.tenant, key.name.principal, &key.name.route)
+                && working.body_hmac == key.body_hmac
+                && working.retry < key.retry
+                && working.retry.is_some()
+        };
+        let earlier: Vec<_> = {
+            let in_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let earlier = in_flight.iter().filter(|(name, working)| is_earlier(name, working));
+            earlier.map(|(_, working)| working.end.clone()).collect()
+        };
+        for mut end in earlier {
+            while end.changed().await.is_ok() {}
+        }
     }
 }
 
@@ -114,7 +166,7 @@ impl App {
             key: key.to_owned(),
         };
         let key = IdempotencyKey { name, body_hmac: self.hmac(body)?, retry: None };
-        let claim = self.claim(key.clone())?;
+        let claim = self.0.in_flight.claim(key.clone())?;
         let oldest = self.now().plus_millis(-KEPT_MILLIS);
         let found: Result<_, Error> = {
             let name = key.name.clone();
@@ -141,9 +193,11 @@ impl App {
 
     /// Claims a create of a client that counts its tries. A try after the first leads to the newest of the same
     /// principal, route and body with a lower count, unless that came to nothing; a first one is always fresh.
+    /// A try may come while the one before it is still worked on, and has not left a trace in the index yet: the
+    /// connection broke, or the client lost its patience. Then it waits for that one's end.
     ///
     /// # Errors
-    /// The index cannot be used now.
+    /// [`Kind::Conflict`] when the try before is worked on for long; the index cannot be used now.
     pub async fn begin_retryable(
         &self,
         caller: &Caller,
@@ -158,9 +212,14 @@ impl App {
             key: self.new_handle()?.to_string(),
         };
         let key = IdempotencyKey { name, body_hmac: self.hmac(body)?, retry: Some(retry.count) };
-        let claim = self.claim(key.clone())?;
+        let claim = self.0.in_flight.claim(key.clone())?;
         if retry.count == 0 {
             return Ok(Begun::Fresh(claim));
+        }
+        let ended = tokio::time::timeout(PATIENCE, self.0.in_flight.earlier_tries_ended(&claim.key)).await;
+        if ended.is_err() {
+            let message = "an earlier try of this create is still worked on; ask again";
+            return Err(Error::new(Kind::Conflict, "idempotency.in-flight", message).retry_in(ASK_AGAIN));
         }
         let now = self.now();
         let since = now.plus_millis(-retry.within);
@@ -209,20 +268,57 @@ impl App {
         self.0.store.write(move |tx| tx.purge_idempotency(before).map(drop).map_err(Error::from)).await
     }
 
-    fn claim(&self, key: IdempotencyKey) -> Result<Claim, Error> {
-        let in_flight = self.0.in_flight.clone();
-        let fresh = in_flight.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.name.clone());
-        if !fresh {
-            let message = "a request with this Idempotency-Key is in flight; wait for its answer";
-            return Err(Error::new(Kind::Conflict, "idempotency.in-flight", message));
-        }
-        Ok(Claim { key, in_flight })
-    }
-
     fn hmac(&self, body: &[u8]) -> Result<[u8; 32], Error> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.store.instance_key())
             .map_err(|error| Error::bug(format!("the instance key is unusable: {error}")))?;
         mac.update(body);
         Ok(mac.finalize().into_bytes().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::TenantId;
+
+    fn key(name: &str, body: u8, retry: Option<u32>) -> IdempotencyKey {
+        let name = store::IdempotencyKey {
+            tenant: TenantId::DEFAULT,
+            principal: Handle::from_bytes([1; 16]),
+            route: "POST /here".to_owned(),
+            key: name.to_owned(),
+        };
+        IdempotencyKey { name, body_hmac: [body; 32], retry }
+    }
+
+    async fn waits(in_flight: &InFlight, key: &IdempotencyKey) -> bool {
+        let ended = in_flight.earlier_tries_ended(key);
+        tokio::time::timeout(Duration::from_millis(1), ended).await.is_err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_waits_for_the_tries_before_it_and_for_nothing_else() {
+        let in_flight = InFlight::default();
+        let first = in_flight.claim(key("first", 1, Some(0))).unwrap();
+        let _keyed = in_flight.claim(key("keyed", 1, None)).unwrap();
+        let retry = in_flight.claim(key("retry", 1, Some(1))).unwrap();
+        assert!(!waits(&in_flight, &first.key).await, "nothing came before it");
+        assert!(waits(&in_flight, &retry.key).await);
+        assert!(!waits(&in_flight, &key("other", 2, Some(1))).await, "another body");
+        let elsewhere = key("retry", 1, Some(1));
+        let name = store::IdempotencyKey { route: "POST /there".to_owned(), ..elsewhere.name };
+        assert!(!waits(&in_flight, &IdempotencyKey { name, ..elsewhere }).await, "another route");
+        drop(first);
+        assert!(!waits(&in_flight, &retry.key).await);
+        assert!(waits(&in_flight, &key("again", 1, Some(2))).await, "for the retry before it");
+    }
+
+    #[test]
+    fn a_key_is_worked_on_once_at_a_time() {
+        let in_flight = InFlight::default();
+        let claim = in_flight.claim(key("a", 1, None)).unwrap();
+        assert_eq!(in_flight.claim(key("a", 1, None)).err().map(|error| error.kind()), Some(Kind::Conflict));
+        drop(claim);
+        assert!(in_flight.claim(key("a", 1, None)).is_ok());
     }
 }

@@ -178,7 +178,8 @@ impl App {
         self.0.attention.send_replace(());
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time, by the clock that everything here goes by.
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 

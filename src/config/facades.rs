@@ -132,3 +132,38 @@ impl KeyfactorConfig {
         Ok(Some(Self { tenants: spec.tenants, templates: spec.templates, enrollment_patterns }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cloudflare(text: &str) -> Result<Option<CloudflareConfig>, String> {
+        CloudflareConfig::from_spec(toml::from_str(text).map_err(|error| error.to_string())?)
+    }
+
+    #[test]
+    fn cloudflare_is_off_unless_it_is_switched_on() {
+        assert!(cloudflare("").unwrap().is_none());
+        assert!(cloudflare("accounts = { a = \"lab\" }").unwrap().is_none());
+        let on = cloudflare("enabled = true\naccounts = { a1 = \"lab\" }\nzones = { b-2 = \"other\" }")
+            .unwrap()
+            .unwrap();
+        assert_eq!((on.accounts["a1"].as_str(), on.zones["b-2"].as_str()), ("lab", "other"));
+        assert!(!on.public_suffix_rules);
+    }
+
+    #[test]
+    fn wrong_sections_for_cloudflare_are_told_what_is_wrong() {
+        for (text, expected) in [
+            ("enabled = true", "needs an entry in `accounts` or `zones`"),
+            ("enabled = true\naccounts = { \"a/b\" = \"lab\" }", "`a/b` is not an identifier"),
+            ("enabled = true\naccounts = { \"\" = \"lab\" }", "`` is not an identifier"),
+            ("enabled = true\nzones = { 0123456789012345678901234567890123456 = \"lab\" }", "1 to 36"),
+            ("enabled = true\naccounts = { a = \"lab\" }\nzones = { b = \"lab\" }", "`lab` is given to two"),
+            ("enabledd = true", "unknown field `enabledd`"),
+        ] {
+            let error = cloudflare(text).unwrap_err();
+            assert!(error.contains(expected), "{text}\n{error}");
+        }
+    }
+}

@@ -423,6 +423,8 @@ mod tests {
             format!("# expires_after = {}", defaults::PROPOSAL_EXPIRES_AFTER),
             format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
             format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),
+            format!("# enabled = {}", smallest.facades.cloudflare.enabled),
+            format!("# public_suffix_rules = {}", smallest.facades.cloudflare.public_suffix_rules),
         ] {
             assert!(include_str!("example.toml").contains(&line), "{line}");
         }

@@ -49,7 +49,9 @@ pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Ne
     let from = request.extensions().get::<Peer>().map(ToString::to_string).unwrap_or_default();
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let response = next.run(request).await;
-    if !goes_on_record(&method, response.status()) {
+    // A surface may have another status for it.
+    let status = response.extensions().get::<Failure>().map_or(response.status(), Failure::status);
+    if !goes_on_record(&method, status) {
         return response;
     }
     let actor = found.take();

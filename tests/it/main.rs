@@ -19,6 +19,7 @@ mod certificate_objects;
 mod certificates;
 mod cli;
 mod cli_life;
+mod cloudflare;
 mod connections;
 #[cfg(feature = "failpoints")]
 mod crash;

@@ -66,7 +66,8 @@ impl App {
                     ));
                 }
                 if key.purpose == Purpose::Authority {
-                    let message = format!("key {handle} is an authority's and signs no CSRs of signing requests");
+                    let message =
+                        format!("key {handle} is an authority's and signs no CSRs of signing requests");
                     return Err(Error::new(Kind::Refused, "key.authority", message));
                 }
                 must_be_able_to_sign(view, &key)?;
