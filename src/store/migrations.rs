@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_approvals.sql"),
     include_str!("migrations/0007_key_life.sql"),
     include_str!("migrations/0008_numbers.sql"),
+    include_str!("migrations/0009_enrollments.sql"),
 ];
 
 /// The version that this program knows.

@@ -9,6 +9,7 @@ mod challenge_password;
 mod check;
 pub mod inspect;
 mod public_key;
+mod read;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use build::{assemble, to_be_signed};
 pub use challenge_password::ChallengePassword;
 pub use check::check;
 pub use public_key::{PublicKey, kind_of, spki_sha256, verify_signature};
+pub use read::{ReadCsr, read};
 
 /// What a CSR shall say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
