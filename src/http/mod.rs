@@ -58,8 +58,9 @@ pub fn router(context: Context, facades: Facades) -> (Router, OpenApi) {
     let app = context.app.clone();
     let metrics = Arc::clone(&context.metrics);
     let (router, document) = rest::router(context.clone());
+    let has_keyfactor = facades.keyfactor.is_some();
     let router = router.merge(facade::router(&context, facades));
     let router = router.layer(axum::middleware::from_fn_with_state(app, refusals::layer));
     let router = router.layer(axum::middleware::from_fn_with_state(metrics, request_id::layer));
-    (router, document)
+    (facade::respelled(router, has_keyfactor), document)
 }
