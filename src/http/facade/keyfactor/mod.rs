@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
+use axum::http::StatusCode;
 use axum::routing::get;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -91,10 +92,16 @@ pub(super) fn router(context: Context, settings: Settings) -> Router {
     let router = router
         .route("/openapi.json", get(async move |_: Entry<AnyRight>| axum::Json(document)))
         .with_state(state)
-        .fallback(async || Failure::no_such_route())
+        .fallback(no_such_route)
         .method_not_allowed_fallback(async || Failure::method_not_allowed())
         .layer(axum::middleware::from_fn(error::layer));
     Router::new().nest(PREFIX, router)
+}
+
+async fn no_such_route() -> Failure {
+    let detail =
+        format!("there is nothing at this path; what there is is described at {PREFIX}/openapi.json");
+    Failure::new(StatusCode::NOT_FOUND, "route.unknown", detail)
 }
 
 fn document(routes: OpenApi) -> OpenApi {

@@ -17,7 +17,7 @@ pub(super) type Sans = BTreeMap<String, Option<Vec<String>>>;
 
 /// Body of `POST /CSRGeneration/Generate`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase")]
 pub(super) struct GenerateCsr {
     /// X.500 name, separated by commas: `CN=www.example.com,O=Example\, Inc.,C=US`.
     #[schema(required = true, nullable = false)]
@@ -26,14 +26,14 @@ pub(super) struct GenerateCsr {
     #[schema(required = true, nullable = false)]
     pub(super) key_type: Option<String>,
     /// RSA: 2048, 3072, 4096, 6144 or 8192; ECC: 256, 384 or 521; ED25519: 255. 0 is as if it were absent.
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(default, deserialize_with = "whole_number")]
     pub(super) key_length: Option<i32>,
     /// OID of the curve; by KeyLength when absent.
     pub(super) curve: Option<String>,
     /// Refused: there are no hybrid CSRs here.
     pub(super) alternative_key_type: Option<String>,
     /// Refused, too; 0 is as if it were absent.
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(default, deserialize_with = "whole_number")]
     pub(super) alternative_key_length: Option<i32>,
     /// Refused, too.
     pub(super) alternative_curve: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct GenerateCsr {
     /// Stands for an issuing template.
     pub(super) template: Option<String>,
     /// Stands for an issuing template, too, and wins; 0 is as if it were absent.
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(default, deserialize_with = "whole_number")]
     pub(super) enrollment_pattern_id: Option<i32>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct PendingCsrFile {
 
 /// Body of `POST /Enrollment/CSR`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase")]
 pub(super) struct Enroll {
     /// PEM, or its base64 alone: a CSR that was generated here.
     #[serde(rename = "CSR")]
@@ -103,7 +103,7 @@ pub(super) struct Enroll {
     /// Kept with the enrolment.
     pub(super) template: Option<String>,
     /// Kept with the enrolment.
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(default, deserialize_with = "whole_number")]
     pub(super) enrollment_pattern_id: Option<i32>,
     /// Those of the CSR, or none: it is signed already.
     #[serde(rename = "SANs")]
@@ -208,8 +208,11 @@ pub(super) fn document<T: Document>(body: Value) -> Result<T, Failure> {
             return Err(Invalid::new(*field, "stands twice, in different cases").into());
         }
     }
-    serde_path_to_error::deserialize(Value::Object(known))
-        .map_err(|error| Invalid::new(error.path().to_string(), error.into_inner().to_string()).into())
+    // Not an `Invalid`: its path may hold a name of the client's, which stays off the record.
+    serde_path_to_error::deserialize(Value::Object(known)).map_err(|error| {
+        let detail = format!("{}: {}", error.path(), error.inner());
+        Failure::new(StatusCode::BAD_REQUEST, "body.invalid", detail)
+    })
 }
 
 /// The ids in a body that is a list.

@@ -54,7 +54,9 @@ pub(super) fn named(sans: wire::Sans) -> Result<Vec<(String, San)>, Vec<Invalid>
     let is_known = |given: &str| KINDS.iter().any(|(kind, _)| kind.eq_ignore_ascii_case(given));
     wrong.extend(sans.keys().filter(|given| !is_known(given)).map(|given| {
         let known: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).collect();
-        Invalid::new(format!("SANs.{given}"), format!("is no kind of name; known are {}", known.join(", ")))
+        // In the reason and not in the path: refused paths go on record, and this is the client's word.
+        let given: String = given.chars().take(40).collect();
+        refused(format!("`{given}` is no kind of name; known are {}", known.join(", ")))
     }));
     for (kind, reading) in KINDS {
         let of_kind = sans.iter().filter(|(given, _)| kind.eq_ignore_ascii_case(given));
@@ -210,7 +212,7 @@ mod tests {
         }
         let wrong = read_all(&[("dns", &["a.example", "a b"]), ("netbios", &["A"])]).unwrap_err();
         assert!(
-            wrong[0].starts_with("SANs.netbios: is no kind of name; known are other, rfc822"),
+            wrong[0].starts_with("SANs: `netbios` is no kind of name; known are other, rfc822"),
             "{wrong:?}"
         );
         assert!(wrong[1].starts_with("SANs.dns[1]: at position 1: "), "{wrong:?}");
