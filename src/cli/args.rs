@@ -94,9 +94,6 @@ pub enum Command {
     Completions(Completions),
     /// Write manual pages.
     Man(Man),
-    /// The process that loads a PKCS#11 module. Started by the service.
-    #[command(hide = true)]
-    Worker,
 }
 
 /// `slot`
@@ -106,6 +103,17 @@ pub enum Slot {
     #[command(after_help = "Examples:\n  strongroom slot list\n  strongroom slot list --token main --json")]
     List {
         /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+    },
+    /// Show one slot.
+    #[command(
+        after_help = "Examples:\n  strongroom slot show strongroom\n  strongroom slot show 0 --token main"
+    )]
+    Show {
+        /// Its number, or the label or serial number of the token in it.
+        slot: String,
+        /// The token in the configuration whose module is asked; needed when there are several.
         #[arg(long)]
         token: Option<String>,
     },

@@ -13,14 +13,20 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
-use report::Report;
+use report::{Failure, Report};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let args = Args::parse();
+    // Not a command of people's: it is in no help, no completion and no manual page.
+    if command::serve::is_worker() {
+        return command::serve::worker();
+    }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
     let report = Report::new(args.json);
     let outcome = match args.command {
-        Command::Worker => return command::serve::worker(),
         Command::Serve => command::serve::run(&args.target.config),
         Command::CheckConfig => command::check_config::run(&args.target.config, &report),
         Command::Slot(slot) => command::slot::run(&args.target, slot, &report),
@@ -45,4 +51,14 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report.failure(&failure),
     }
+}
+
+/// Help and version, which were asked for; or how the command line is wrong.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !std::env::args_os().any(|argument| argument == "--json") {
+        error.exit();
+    }
+    let text = error.to_string();
+    let text = text.trim_end().trim_start_matches("error: ").to_owned();
+    Report::new(true).failure(&Failure::Broken(text))
 }

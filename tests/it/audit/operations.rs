@@ -85,6 +85,7 @@ fn every_operation_that_is_done_leaves_its_records_in_the_name_of_who_asked() {
         admin("PUT", "/principals/bob/grants/reader", None),
         admin("DELETE", "/principals/bob/grants/reader", None),
         admin("PATCH", "/principals/bob", Some(json!({ "enabled": false }))),
+        admin("PATCH", "/principals/bob", Some(json!({ "enabled": true }))),
         admin("POST", "/credentials", Some(json!({ "principal": "alice", "kind": "api-key" }))),
     ];
     let issued = done.last().unwrap().2.json()["credential"]["handle"].as_str().unwrap().to_owned();
