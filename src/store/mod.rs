@@ -67,7 +67,7 @@ pub use credentials::Credential;
 pub use enrollments::Enrollment;
 pub use error::{Error, Kind, Unique};
 pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};
-pub use key_lives::Deadline;
+pub use key_lives::{Deadline, Decided};
 pub use keys::KeyBrief;
 pub use notices::Delivery;
 pub use numbered_pages::{NumberedFilter, NumberedPage, Sorting};
