@@ -6,7 +6,7 @@
 //! - [`produce`]: from a wish to a verified CSR, with the journal around the token
 //! - [`templates`]: which issuing template judges a wish; `four_eyes`: who may decide for whom
 //! - [`idempotency`]: a create that is sent twice makes one key
-//! - [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
+//! - `enroll`: a CSR was handed to a CA; [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
 //! - [`keys`]: what becomes of keys; [`key_life`]: retired, compromised, destroyed in their time
 //! - `notices`: what others are told by webhook
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
@@ -23,6 +23,7 @@ pub mod authorities;
 mod backup;
 mod caller;
 pub mod certificate_objects;
+mod enroll;
 mod error;
 pub mod failpoint;
 mod four_eyes;

@@ -122,12 +122,23 @@ impl KeyfactorConfig {
         if spec.tenants.is_empty() {
             return Err("`facades.keyfactor`: needs `tenants`, such as tenants = [\"default\"]".to_owned());
         }
+        let mut tenants = BTreeSet::new();
+        if let Some(twice) = spec.tenants.iter().find(|tenant| !tenants.insert(*tenant)) {
+            return Err(format!("`facades.keyfactor.tenants`: `{twice}` stands there twice"));
+        }
         let mut enrollment_patterns = BTreeMap::new();
         for (id, template) in spec.enrollment_patterns {
-            let number = id.parse().map_err(|_| {
-                format!("`facades.keyfactor.enrollment_patterns`: `{id}` is not a whole number of 32 bits")
+            // Generated clients send 0 for an id that was not set.
+            let number = id.parse().ok().filter(|number| *number > 0);
+            let number = number.ok_or_else(|| {
+                format!(
+                    "`facades.keyfactor.enrollment_patterns`: `{id}` is not a number from 1 to {}",
+                    i32::MAX
+                )
             })?;
-            enrollment_patterns.insert(number, template);
+            if enrollment_patterns.insert(number, template).is_some() {
+                return Err(format!("`facades.keyfactor.enrollment_patterns`: {number} stands there twice"));
+            }
         }
         Ok(Some(Self { tenants: spec.tenants, templates: spec.templates, enrollment_patterns }))
     }
@@ -164,6 +175,41 @@ mod tests {
         ] {
             let error = cloudflare(text).unwrap_err();
             assert!(error.contains(expected), "{text}\n{error}");
+        }
+    }
+
+    fn keyfactor(text: &str) -> Result<Option<KeyfactorConfig>, String> {
+        let spec: FacadesSpec = toml::from_str(text).map_err(|error| error.to_string())?;
+        FacadesConfig::from_spec(spec).map(|config| config.keyfactor)
+    }
+
+    #[test]
+    fn keyfactor_is_off_unless_it_is_switched_on() {
+        assert!(keyfactor("").unwrap().is_none());
+        assert!(keyfactor("[keyfactor]\ntenants = [\"a\"]").unwrap().is_none());
+        let on = "[keyfactor]\nenabled = true\ntenants = [\"a\", \"b\"]\n[keyfactor.templates]\n\"Web Server\" = \"web\"\n\
+                  [keyfactor.enrollment_patterns]\n7 = \"web\"\n";
+        let config = keyfactor(on).unwrap().unwrap();
+        assert_eq!(config.tenants, ["a", "b"]);
+        assert_eq!(
+            (config.templates["Web Server"].as_str(), config.enrollment_patterns[&7].as_str()),
+            ("web", "web")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_keyfactor_is_told() {
+        let on = "[keyfactor]\nenabled = true\ntenants = [\"a\"]\n";
+        for (text, told) in [
+            ("[keyfactor]\nenabled = true\n".to_owned(), "needs `tenants`"),
+            (on.replace("[\"a\"]", "[\"a\", \"a\"]"), "`a` stands there twice"),
+            (format!("{on}[keyfactor.enrollment_patterns]\nx = \"web\"\n"), "`x` is not a number from 1"),
+            (format!("{on}[keyfactor.enrollment_patterns]\n0 = \"web\"\n"), "`0` is not a number from 1"),
+            (format!("{on}[keyfactor.enrollment_patterns]\n7 = \"a\"\n07 = \"b\"\n"), "7 stands there twice"),
+            (format!("{on}template = 1\n"), "unknown field `template`"),
+        ] {
+            let error = keyfactor(&text).unwrap_err();
+            assert!(error.contains(told), "{text}: {error}");
         }
     }
 }

@@ -405,6 +405,7 @@ mod tests {
         assert_eq!(example.limits, smallest.limits);
         assert_eq!(example.authorities, smallest.authorities);
         assert_eq!(example.four_eyes, smallest.four_eyes);
+        assert_eq!(example.facades, smallest.facades);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         assert_eq!(example.tokens["main"].write_certificates, smallest.tokens["main"].write_certificates);
@@ -420,6 +421,7 @@ mod tests {
             format!("# expiry_notice_days = {:?}", defaults::EXPIRY_NOTICE_DAYS),
             format!("# api_key_file = {}", defaults::API_KEY_FILE),
             format!("# crl_lifetime_hours = {}", defaults::CRL_LIFETIME_HOURS),
+            format!("# enabled = {}", smallest.facades.keyfactor.enabled),
             format!("# expires_after = {}", defaults::PROPOSAL_EXPIRES_AFTER),
             format!("# requests_per_second = {}", defaults::REQUESTS_PER_SECOND),
             format!("# failed_logins_per_minute = {}", defaults::FAILED_LOGINS_PER_MINUTE),

@@ -58,8 +58,10 @@ pub struct Context {
 pub fn router(context: Context, facades: Facades) -> Router {
     let app = context.app.clone();
     let metrics = Arc::clone(&context.metrics);
-    rest::router(context.clone())
+    let has_keyfactor = facades.keyfactor.is_some();
+    let router = rest::router(context.clone())
         .merge(facade::router(&context, facades))
         .layer(axum::middleware::from_fn_with_state(app, refusals::layer))
-        .layer(axum::middleware::from_fn_with_state(metrics, request_id::layer))
+        .layer(axum::middleware::from_fn_with_state(metrics, request_id::layer));
+    facade::respelled(router, has_keyfactor)
 }

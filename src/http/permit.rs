@@ -381,6 +381,12 @@ where
 }
 
 impl<P> PermittedBody<P> {
+    /// What the client says that it is, without parameters and in lower case.
+    pub fn media_type(&self) -> Option<String> {
+        let essence = self.content_type.as_deref()?.split(';').next()?;
+        Some(essence.trim().to_ascii_lowercase())
+    }
+
     /// The body as JSON.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ mod idna;
 mod image;
 mod inspect;
 mod key_life;
+mod keyfactor;
 mod kinds;
 mod ledger;
 mod lint;

@@ -86,3 +86,18 @@ fn run(args: &[&str], input: &[u8]) -> Output {
     child.stdin.take().unwrap().write_all(input).unwrap();
     child.wait_with_output().unwrap()
 }
+
+/// SHA-1 of a certificate, in upper-case hexadecimal.
+#[track_caller]
+pub fn fingerprint_sha1(certificate_der: &[u8]) -> String {
+    let output = run(&["x509", "-inform", "DER", "-noout", "-fingerprint", "-sha1"], certificate_der);
+    let text = stdout(&output);
+    text.trim().rsplit_once('=').unwrap().1.replace(':', "")
+}
+
+/// The serial number of a certificate, in upper-case hexadecimal.
+#[track_caller]
+pub fn serial(certificate_der: &[u8]) -> String {
+    let text = stdout(&run(&["x509", "-inform", "DER", "-noout", "-serial"], certificate_der));
+    text.trim().rsplit_once('=').unwrap().1.to_owned()
+}

@@ -7,6 +7,7 @@
 pub(super) mod build;
 mod challenge_password;
 pub(super) mod check;
+mod identify;
 pub mod inspect;
 mod public_key;
 mod read;
@@ -24,6 +25,7 @@ use super::san::{MAX_SANS, San};
 pub use build::{assemble, to_be_signed};
 pub use challenge_password::ChallengePassword;
 pub use check::check;
+pub use identify::{IdentifiedCsr, identify};
 pub use public_key::{PublicKey, key_identifier, kind_of, spki_sha256, verify_signature};
 pub use read::{ReadCsr, read};
 pub(super) use read::{ReadExtensions, read_extensions};

@@ -107,6 +107,13 @@ impl Name {
         rdns_of(&self.0)
     }
 
+    /// Each relative distinguished name as text for people, the last of the encoding first, as RFC 4514 writes them.
+    pub fn rdn_texts(&self) -> Vec<String> {
+        let mut texts: Vec<_> = self.rdns().map(|rdn| readable_rdns(std::iter::once(rdn))).collect();
+        texts.reverse();
+        texts
+    }
+
     /// Its attributes in the order of the encoding; the value where it is a string.
     pub fn attributes(&self) -> impl Iterator<Item = (AttributeKind, Option<&str>)> {
         self.0.iter().map(|attribute| (AttributeKind::of(attribute), attribute::text_of(attribute)))

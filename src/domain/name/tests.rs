@@ -342,3 +342,13 @@ fn encodes_as_openssl_does() {
         assert_eq!(der(&ours), openssl_subject(subject), "{subject}");
     }
 }
+
+#[test]
+fn each_part_of_a_name_is_text_for_people() {
+    let name: Name = "CN=a\\, b+UID=x,O=Lab B.V.,1.2.3=#0c0161,C=NL".parse().unwrap();
+    let texts = name.rdn_texts();
+    assert_eq!(texts.len(), 4);
+    assert_eq!([&texts[1], &texts[3]], ["O=Lab B.V.", "C=NL"]);
+    assert_eq!(texts.join(","), name.to_string());
+    assert!(Name::default().rdn_texts().is_empty());
+}

@@ -20,6 +20,16 @@ pub struct Facades {
     pub keyfactor: Option<keyfactor::Settings>,
 }
 
+/// Has paths that a vendor writes in several ways routed as one.
+pub(super) fn respelled(router: Router, keyfactor: bool) -> Router {
+    if !keyfactor {
+        return router;
+    }
+    let respell = axum::middleware::from_fn(keyfactor::as_documented);
+    // The router knows the route before its layers run; only one around it can change the path.
+    Router::new().fallback_service(router).layer(respell)
+}
+
 /// The routes of those that are switched on.
 pub(super) fn router(context: &Context, facades: Facades) -> Router {
     let mut router = Router::new();
