@@ -25,6 +25,9 @@ pub mod default_days {
     pub const ROOT: u32 = 10 * 365;
 }
 
+/// 9999-12-31T23:59:59Z, the last second that GeneralizedTime can say.
+const LATEST: Timestamp = Timestamp::from_millis(253_402_300_799_000);
+
 /// How long a certificate shall be valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
@@ -53,7 +56,7 @@ impl Lifetime {
 /// The validity of a certificate that is made now: never beyond that of its issuer, which cuts it off.
 ///
 /// # Errors
-/// It would end before it begins, or before now.
+/// It would end before it begins, before now, or after the year 9999.
 pub fn period(issuer: Option<&Issuer>, wanted: Lifetime, now: Timestamp) -> Result<Period, Invalid> {
     let earliest = issuer.map_or(Timestamp::from_millis(0), |issuer| issuer.not_before);
     let from = wanted.from.unwrap_or(now.plus_millis(-BACKDATED)).whole_second().max(earliest);
@@ -65,6 +68,10 @@ pub fn period(issuer: Option<&Issuer>, wanted: Lifetime, now: Timestamp) -> Resu
     let not_after = issuer.map_or(until, |issuer| until.min(issuer.not_after));
     if not_after <= from || not_after <= now {
         let reason = format!("a certificate from {from} until {not_after} is never valid");
+        return Err(Invalid::new("validity", reason));
+    }
+    if not_after > LATEST {
+        let reason = "ends after the year 9999, which a certificate cannot say (RFC 5280 section 4.1.2.5)";
         return Err(Invalid::new("validity", reason));
     }
     Ok(Period { not_before: from, not_after })
@@ -201,6 +208,9 @@ mod tests {
         for lifetime in [Lifetime { from: None, until: past }, Lifetime::days(0)] {
             assert_eq!(period(None, lifetime, NOW).unwrap_err().field, "validity");
         }
+        let endless = Lifetime::days(u32::MAX);
+        assert!(period(None, endless, NOW).unwrap_err().reason.contains("after the year 9999"));
+        assert!(period(Some(&issuer(None)), endless, NOW).is_ok(), "cut off at its issuer's end");
         let later = Lifetime { from: Some(NOW.plus_millis(11 * DAY)), until: Until::Days(1) };
         assert!(period(Some(&issuer(None)), later, NOW).is_err(), "after its issuer's end");
     }
