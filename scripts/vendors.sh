@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The vendors' APIs of a quickstart: which tenants they serve, who may use them, and what their clients are told.
-# Sourced by scripts/quickstart, whose variables it uses.
+# Sourced by scripts/quickstart, whose variables it uses:
+# shellcheck disable=SC2154
 
 # Tenants of the vendors' APIs. A Cloudflare account and a zone are collections of their own.
 readonly VENDOR_TENANTS=(cloudflare-account cloudflare-zone keyfactor)
