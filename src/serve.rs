@@ -1,6 +1,7 @@
 //! The composition root: opens the index, starts the workers, puts the application between them,
 //! and serves it until told to stop.
 
+mod facades;
 mod reload;
 mod service_manager;
 
@@ -92,12 +93,10 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let webhooks = Webhooks::open(webhook_specs(&config), store.clone(), clock.clone()).await?;
     app.watch_tokens();
 
-    let (router, _) = http::router(Context {
-        app: app.clone(),
-        authenticator: authenticator.clone(),
-        limits,
-        metrics: Arc::default(),
-    });
+    let (router, _) = http::router(
+        Context { app: app.clone(), authenticator: authenticator.clone(), limits, metrics: Arc::default() },
+        facades::facades(&config.facades),
+    );
     let tls_address = tls_address.map(tracing::field::display);
     tracing::info!(%address, tls = tls_address, socket = %socket.display(), "serving");
     if !address.ip().is_loopback() {
@@ -201,6 +200,7 @@ fn rules(config: &Config) -> Result<Rules, Error> {
             public_url: config.authorities_public_url.clone(),
             crl_lifetime: i64::from(config.crl_lifetime_hours) * 3_600_000,
         },
+        key_quotas: config.key_quotas.clone(),
     })
 }
 

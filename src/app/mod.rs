@@ -59,14 +59,14 @@ use crate::store::Store;
 // What use cases take and answer, so that the surfaces need not know the rings below.
 pub use crate::hsm::{KindProbe, Outcome, SlotInfo, Token, TokenInfo, TokenStatus};
 pub use crate::store::{
-    Answer, Approval, AuditFilter, AuthorityCertificate, Certificate, CrlFacts, Order, Page, RequestFilter,
-    Snapshot,
+    Answer, Approval, AuditFilter, AuthorityCertificate, Certificate, CrlFacts, NumberedFilter, NumberedPage,
+    Order, Page, RequestFilter, Snapshot, Sorting,
 };
 use audit::{AuditKey, Refusals};
 use authorities::AuthorityRules;
 use idempotency::InFlight;
 use key_life::{LifeRules, Unrecorded};
-use produce::Drivers;
+use produce::{Drivers, Places};
 use proposals::FourEyes;
 use templates::{InForce, TemplateRules};
 use tokens::TokenRules;
@@ -99,6 +99,8 @@ struct Parts {
     four_eyes: FourEyes,
     authorities: AuthorityRules,
     work: authorities::Work,
+    key_quotas: BTreeMap<String, usize>,
+    places: Places,
     drivers: Drivers,
     in_flight: InFlight,
     health: Health,
@@ -124,6 +126,8 @@ pub struct Rules {
     pub life: LifeRules,
     /// How authorities issue.
     pub authorities: AuthorityRules,
+    /// How many keys a tenant may have, by its name; as many as the tokens take when absent.
+    pub key_quotas: BTreeMap<String, usize>,
 }
 
 impl App {
@@ -154,6 +158,8 @@ impl App {
             authorities: rules.authorities,
             work: authorities::Work::default(),
             life: rules.life,
+            key_quotas: rules.key_quotas,
+            places: Places::default(),
             unrecorded: Unrecorded::default(),
             reconciling,
             probing,

@@ -158,7 +158,7 @@ impl App {
         })
     }
 
-    async fn tenant_name(&self, tenant: TenantId) -> Result<String, Error> {
+    pub(super) async fn tenant_name(&self, tenant: TenantId) -> Result<String, Error> {
         self.0.store.read(move |view| name_of(view, tenant)).await
     }
 

@@ -3,7 +3,10 @@
 use super::probe::Standing;
 use super::reconcile::Report;
 use super::watch::TokenHealth;
-use super::{App, Error, Order, Page, RequestFilter, SlotInfo, Token, TokenStatus};
+use super::{
+    App, Caller, Error, NumberedFilter, NumberedPage, Order, Page, RequestFilter, SlotInfo, Sorting, Token,
+    TokenStatus,
+};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
 use crate::domain::key::Evidence;
@@ -76,6 +79,40 @@ impl App {
     /// The token that a row of the index names: `None` when it is not configured any more.
     pub fn configured_token(&self, name: &str) -> Option<Token> {
         self.0.hsm.token(name)
+    }
+
+    /// A part of the list of the caller's tenant with the total: at most `limit` signing requests in any of the states
+    /// with a key of any of the kinds, leaving out the first `offset`.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn numbered_requests(
+        &self,
+        filter: NumberedFilter,
+        sorting: Sorting,
+        descending: bool,
+        offset: u64,
+        limit: usize,
+    ) -> Result<NumberedPage, Error> {
+        self.0
+            .store
+            .read(move |view| Ok(view.numbered_page(&filter, sorting, descending, offset, limit)?))
+            .await
+    }
+
+    /// The signing request with that number in the caller's tenant.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](super::Kind::NotFound), or the index cannot be read.
+    pub async fn signing_request_numbered(
+        &self,
+        caller: &Caller,
+        number: u32,
+    ) -> Result<SigningRequest, Error> {
+        let tenant = caller.tenant;
+        let found: Result<_, Error> =
+            self.0.store.read(move |view| Ok(view.signing_request_numbered(tenant, number)?)).await;
+        found?.ok_or_else(|| Error::not_found("signing request", number))
     }
 
     /// A page of signing requests, each with what the evidence of its key is worth.

@@ -4,6 +4,7 @@
 //! and a file of a newer version is told as such. [`ConfigSpec`] is the file as written; [`Config`]
 //! is what the program uses: defaults filled in, paths made absolute, profiles loaded.
 
+mod facades;
 mod spec;
 pub mod templates;
 mod webhooks;
@@ -16,6 +17,7 @@ use spec::{ClientCertificatesSpec, TlsSpec};
 pub use spec::{ConfigSpec, FourEyesSpec, defaults};
 
 use crate::hsm::profile::Profile;
+pub use facades::{CloudflareConfig, FacadesConfig, KeyfactorConfig};
 use templates::TemplateSources;
 pub use webhooks::WebhookConfig;
 
@@ -42,6 +44,10 @@ pub struct Config {
     pub default_token: Option<String>,
     /// A retired key is destroyed after so many days; `None`: never by itself.
     pub destroy_retired_after_days: Option<u32>,
+    /// By tenant: how many keys it may have.
+    pub key_quotas: BTreeMap<String, usize>,
+    /// The APIs of other products that are served.
+    pub facades: FacadesConfig,
     /// Days before its end at which webhooks are told of a certificate, ascending.
     pub expiry_notice_days: Vec<u32>,
     /// Base of the URLs of revocation lists and of certificates of authorities, without a slash at the end.
@@ -208,6 +214,8 @@ impl Config {
             authorities_public_url,
             crl_lifetime_hours,
             destroy_retired_after_days: spec.keys.destroy_retired_after_days,
+            key_quotas: spec.keys.quotas,
+            facades: FacadesConfig::from_spec(spec.facades)?,
             expiry_notice_days,
             webhooks: WebhookConfig::all(spec.webhooks, base)?,
             data_dir: base.join(spec.data_dir),

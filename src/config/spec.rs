@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::domain::algorithm::KeyKind;
 
+use super::facades::FacadesSpec;
 use super::webhooks::WebhookSpec;
 
 /// Every default, with its reason.
@@ -73,6 +74,9 @@ pub struct ConfigSpec {
     /// Whom to tell of what.
     #[serde(default)]
     pub webhooks: Vec<WebhookSpec>,
+    /// The APIs of other products.
+    #[serde(default)]
+    pub facades: FacadesSpec,
     /// Tokens by name.
     #[serde(default)]
     pub tokens: BTreeMap<String, TokenSpec>,
@@ -178,6 +182,9 @@ pub struct LimitsSpec {
 pub struct KeysSpec {
     /// A retired key is destroyed after so many days; never by itself when absent.
     pub destroy_retired_after_days: Option<u32>,
+    /// By tenant: how many keys it may have; as many as the tokens take when absent.
+    #[serde(default)]
+    pub quotas: BTreeMap<String, usize>,
 }
 
 /// `[certificates]`

@@ -18,6 +18,9 @@ pub struct SigningRequest {
     pub handle: Handle,
     /// Whose it is.
     pub tenant: TenantId,
+    /// Its place among the signing requests of its tenant, from 1 on, in the order in which they were made. Some
+    /// numbers are left out. For surfaces whose ids are small integers or whose lists have page numbers.
+    pub number: u32,
     /// Who asked.
     pub principal: Handle,
     /// The configured name of the token that holds, or will hold, the key; empty where it is a client's.
@@ -38,6 +41,8 @@ pub struct SigningRequest {
     pub authority: Option<Handle>,
     /// How many days its certificate shall be valid, where wish or template say.
     pub validity_days: Option<u32>,
+    /// What another surface than the native one was sent.
+    pub submission: Option<Submission>,
     /// Whether somebody will come back for it (it was answered 202 or has an idempotency key): then
     /// work that a crash or an outage interrupted is continued, else it is undone.
     pub continues: bool,
@@ -62,6 +67,17 @@ pub struct TemplateUse {
     pub name: String,
     /// SHA-256 of its file, in hexadecimal.
     pub sha256: String,
+}
+
+/// A create as the surface of another product took it in, kept to be shown unchanged: its clients compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// Which surface, such as `cloudflare`.
+    pub surface: String,
+    /// What its users call the request.
+    pub name: Option<String>,
+    /// What only that surface reads.
+    pub document: String,
 }
 
 /// Where the key of a signing request comes from.
@@ -358,6 +374,7 @@ mod tests {
         SigningRequest {
             handle,
             tenant: TenantId::DEFAULT,
+            number: 1,
             principal: handle,
             token: "main".into(),
             kind,
@@ -368,6 +385,7 @@ mod tests {
             template: None,
             authority: None,
             validity_days: None,
+            submission: None,
             continues: false,
             state,
             key: None,

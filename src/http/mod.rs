@@ -7,11 +7,12 @@
 //! - [`uninterrupted`]: what a client who hangs up does not interrupt
 //! - [`error`]: the only table from kinds to statuses
 //! - [`refusals`]: what is refused goes on record
-//! - [`rest`]: the native API
+//! - [`rest`]: the native API; [`facade`]: the APIs of other products
 //! - [`ops`]: `/livez` and `/readyz`; `public`: revocation lists and certificates of authorities: the only
 //!   routes without a credential; `metrics`: for Prometheus
 
 pub mod error;
+pub mod facade;
 mod handshake;
 pub mod limits;
 pub mod listen;
@@ -35,6 +36,7 @@ use utoipa::openapi::OpenApi;
 use crate::app::App;
 use crate::auth::Authenticator;
 use crate::telemetry::metrics::Metrics;
+use facade::Facades;
 use limits::Limits;
 
 /// Largest body in bytes; a larger one is answered 413.
@@ -54,10 +56,12 @@ pub struct Context {
 }
 
 /// Every route, and the OpenAPI document of the native ones.
-pub fn router(context: Context) -> (Router, OpenApi) {
+pub fn router(context: Context, facades: Facades) -> (Router, OpenApi) {
     let app = context.app.clone();
     let metrics = Arc::clone(&context.metrics);
-    let (router, document) = rest::router(context);
+    let (router, document) = rest::router(context.clone());
+    let router = router.merge(facade::router(&context, facades));
     let router = router.layer(axum::middleware::from_fn_with_state(app, refusals::layer));
-    (router.layer(axum::middleware::from_fn_with_state(metrics, request_id::layer)), document)
+    let router = router.layer(axum::middleware::from_fn_with_state(metrics, request_id::layer));
+    (router, document)
 }

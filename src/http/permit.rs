@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -21,7 +21,7 @@ use super::request_id::{KnownPrincipal, RequestId};
 use super::{BODY_LIMIT, Context};
 use crate::app::Caller;
 use crate::auth::{Identity, Presented};
-use crate::domain::access::{Permission, Scope, TenantId};
+use crate::domain::access::{Grants, Permission, Scope, TenantId};
 use crate::domain::audit::Actor;
 use crate::domain::invalid::Invalid;
 
@@ -93,19 +93,71 @@ impl<N> Clone for Permit<N> {
     }
 }
 
-impl<N: Needed> FromRequestParts<Context> for Permit<N> {
+impl<N: Needed, S> FromRequestParts<S> for Permit<N>
+where
+    S: Send + Sync,
+    Context: FromRef<S>,
+{
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         // A handler that refuses a path only to who may call it takes a permit before the path, and
         // the body's after it: it is one HTTP request all the same.
         if let Some(permit) = parts.extensions.get::<Self>() {
             return Ok(permit.clone());
         }
-        let caller = authorised(parts, context, N::PERMISSION).await?;
+        let caller = authorised(parts, &Context::from_ref(state), N::PERMISSION).await?;
         let permit = Self { caller, needed: PhantomData };
         parts.extensions.insert(permit.clone());
         Ok(permit)
+    }
+}
+
+/// What a surface reads from an HTTP request of its own kind, in the place of what the native one looks at. Put among
+/// the request's extensions before a permit is asked for.
+#[derive(Clone)]
+pub struct Terms {
+    /// What the client is known by; the connection counts where there is nothing.
+    pub shown: Option<Shown>,
+    /// Names of the tenants that can be meant: of those, the one that the principal has a grant in.
+    pub tenants: Vec<String>,
+}
+
+/// A credential in a header.
+#[derive(Clone)]
+pub enum Shown {
+    /// A bearer secret.
+    Bearer(Zeroizing<String>),
+    /// User name and password.
+    Basic(Zeroizing<String>, Zeroizing<String>),
+    /// Something else, which nobody is known by.
+    Unknown,
+}
+
+impl Shown {
+    /// Reads the header `Authorization`.
+    pub fn authorization(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(header::AUTHORIZATION).filter(|value| !value.is_empty())?;
+        let (scheme, secret) =
+            value.to_str().ok().and_then(|value| value.split_once(' ')).unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Bearer(Zeroizing::new(secret.trim().to_owned())));
+        }
+        let pair = decoded(secret.trim());
+        match pair.split_once(':') {
+            Some((user, secret)) if scheme.eq_ignore_ascii_case("basic") => {
+                Some(Self::Basic(Zeroizing::new(user.to_owned()), Zeroizing::new(secret.to_owned())))
+            }
+            _ => Some(Self::Unknown),
+        }
+    }
+
+    fn presented(&self) -> Option<Presented<'_>> {
+        match self {
+            Self::Bearer(secret) => Some(Presented::Bearer(secret)),
+            Self::Basic(user, secret) => Some(Presented::Basic(user, secret)),
+            Self::Unknown => None,
+        }
     }
 }
 
@@ -116,10 +168,10 @@ pub struct LocalUser {
     pub uid: u32,
 }
 
-impl FromRequestParts<Context> for LocalUser {
+impl<S: Send + Sync> FromRequestParts<S> for LocalUser {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         match parts.extensions.get::<Peer>() {
             Some(Peer::Unix { uid, .. }) => {
                 found_out(parts, Actor::Uid(*uid));
@@ -156,19 +208,26 @@ async fn authorised(
     let grants = &identity.grants;
     let named = parts.headers.get(TENANT).map(HeaderValue::to_str).transpose();
     let named = named.map_err(|_| Invalid::new("Strongroom-Tenant", "must be the name of a tenant"))?;
-    let tenant = match named {
+    let tenant = match (named, parts.extensions.get::<Terms>()) {
+        (named, Some(terms)) => among(context, version, grants, &terms.tenants, named).await?,
         // One that does not exist is refused like one of others.
-        Some(name) => context.authenticator.tenant(version, name).await?.filter(|id| grants.reach(*id)),
-        None => grants.usual_tenant(),
+        (Some(name), None) => {
+            context.authenticator.tenant(version, name).await?.filter(|id| grants.reach(*id))
+        }
+        (None, None) => grants.usual_tenant(),
     };
     found_out(parts, actor(tenant));
+    let has_terms = parts.extensions.get::<Terms>().is_some();
     match (permission, tenant) {
         (None, _) => {}
         (Some(permission), Some(tenant)) if grants.allow(permission, tenant) => {}
         (Some(permission), None)
             if permission.scope() == Scope::Appliance && grants.allow(permission, TenantId::DEFAULT) => {}
         (Some(permission), None)
-            if named.is_none() && permission.scope() == Scope::Tenant && !grants.0.is_empty() =>
+            if named.is_none()
+                && !has_terms
+                && permission.scope() == Scope::Tenant
+                && !grants.0.is_empty() =>
         {
             let reason = "say which tenant: you have grants in several and none in `default`";
             return Err(Invalid::new("Strongroom-Tenant", reason).into());
@@ -185,6 +244,28 @@ async fn authorised(
     })
 }
 
+/// Of the tenants that a surface serves, the one that is named or the only one with a grant.
+async fn among(
+    context: &Context,
+    version: u64,
+    grants: &Grants,
+    served: &[String],
+    named: Option<&str>,
+) -> Result<Option<TenantId>, Failure> {
+    let mut reached = Vec::new();
+    for name in served.iter().filter(|name| named.is_none_or(|named| named == **name)) {
+        reached.extend(context.authenticator.tenant(version, name).await?.filter(|id| grants.reach(*id)));
+    }
+    match reached.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some(*only)),
+        [_, _, ..] => {
+            let reason = "say which tenant: you have grants in several that this API serves";
+            Err(Invalid::new("Strongroom-Tenant", reason).into())
+        }
+    }
+}
+
 /// Tells who it is to whoever puts refusals on record.
 fn found_out(parts: &Parts, actor: Actor) {
     if let Some(found) = parts.extensions.get::<FoundOut>() {
@@ -192,7 +273,7 @@ fn found_out(parts: &Parts, actor: Actor) {
     }
 }
 
-/// Who it is: by the Authorization header, else by the connection.
+/// Who it is: by what a header shows, else by the connection.
 async fn identified(
     parts: &Parts,
     context: &Context,
@@ -200,23 +281,19 @@ async fn identified(
     version: u64,
 ) -> Result<Identity, Failure> {
     let from = peer.and_then(Peer::ip);
-    let basic;
-    let presented = match parts.headers.get(header::AUTHORIZATION) {
-        Some(value) if !value.is_empty() => {
+    let shown = match parts.extensions.get::<Terms>() {
+        Some(terms) => terms.shown.clone(),
+        None => Shown::authorization(&parts.headers),
+    };
+    let presented = match &shown {
+        Some(shown) => {
             if let Some(Err(wait)) = from.map(|from| context.limits.may_log_in(from)) {
                 let detail = "too many logins failed from this address; credentials are not looked at";
                 return Err(Failure::too_many("limit.logins", detail, wait));
             }
-            let (scheme, secret) =
-                value.to_str().ok().and_then(|value| value.split_once(' ')).unwrap_or_default();
-            if scheme.eq_ignore_ascii_case("basic") {
-                basic = decoded(secret.trim());
-                basic.split_once(':').map(|(user, secret)| Presented::Basic(user, secret))
-            } else {
-                scheme.eq_ignore_ascii_case("bearer").then_some(Presented::Bearer(secret.trim()))
-            }
+            shown.presented()
         }
-        _ => match peer {
+        None => match peer {
             Some(Peer::Unix { uid, .. }) => Some(Presented::Uid(*uid)),
             Some(peer) => peer.certificate_sha256().map(Presented::ClientCertificate),
             None => None,
@@ -228,7 +305,7 @@ async fn identified(
         return Ok(identity);
     }
     if let Some(from) = from
-        && parts.headers.get(header::AUTHORIZATION).is_some_and(|value| !value.is_empty())
+        && shown.is_some()
     {
         context.limits.failed_login(from);
     }
@@ -251,13 +328,14 @@ pub struct PermittedBody<P> {
     content_type: Option<String>,
 }
 
-impl<P> FromRequest<Context> for PermittedBody<P>
+impl<P, S> FromRequest<S> for PermittedBody<P>
 where
-    P: FromRequestParts<Context, Rejection = Failure> + Send,
+    P: FromRequestParts<S, Rejection = Failure> + Send,
+    S: Send + Sync,
 {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, context: &Context) -> Result<Self, Failure> {
+    async fn from_request(request: Request, context: &S) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
         let permit = P::from_request_parts(&mut parts, context).await?;
         let content_type =

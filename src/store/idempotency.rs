@@ -33,6 +33,8 @@ pub struct IdempotencyEntry {
     pub request: Option<Handle>,
     /// When it came.
     pub created_at: Timestamp,
+    /// How often its client had sent it before, for one that says so and sends no idempotency key.
+    pub retry: Option<u32>,
 }
 
 /// An HTTP answer, to be replayed.
@@ -60,7 +62,23 @@ impl View {
             |row| Ok((entry(row)?, answer(row)?)),
         )
     }
+
+    /// The newest HTTP request of that route, principal and body that came at `since` or later and had been sent
+    /// less than `retry` times before, if it made a signing request.
+    pub fn earlier_try(
+        &self,
+        key: &IdempotencyKey,
+        body_hmac: &[u8; 32],
+        retry: u32,
+        since: Timestamp,
+    ) -> Result<Option<IdempotencyEntry>, Error> {
+        self.optional(EARLIER_TRY, (key.tenant, key.principal, &key.route, body_hmac, since, retry), entry)
+    }
 }
+
+const EARLIER_TRY: &str = "SELECT * FROM idempotency
+     WHERE tenant = ?1 AND principal = ?2 AND route = ?3 AND body_hmac = ?4 AND created_at >= ?5 AND retry < ?6
+     ORDER BY created_at DESC LIMIT 1";
 
 impl Tx {
     /// Enters an HTTP request that is worked on.
@@ -69,8 +87,8 @@ impl Tx {
     /// `Conflict` when its key was used before.
     pub fn insert_idempotency(&self, entry: &IdempotencyEntry) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO idempotency (tenant, principal, route, key, body_hmac, request, created_at)
-             VALUES (:tenant, :principal, :route, :key, :body_hmac, :request, :created_at)",
+            "INSERT INTO idempotency (tenant, principal, route, key, body_hmac, request, created_at, retry)
+             VALUES (:tenant, :principal, :route, :key, :body_hmac, :request, :created_at, :retry)",
             named_params! {
                 ":tenant": entry.key.tenant,
                 ":principal": entry.key.principal,
@@ -79,6 +97,7 @@ impl Tx {
                 ":body_hmac": entry.body_hmac,
                 ":request": entry.request,
                 ":created_at": entry.created_at,
+                ":retry": entry.retry,
             },
         )?;
         Ok(())
@@ -121,6 +140,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<IdempotencyEntry> {
         body_hmac: row.get("body_hmac")?,
         request: row.get("request")?,
         created_at: row.get("created_at")?,
+        retry: row.get("retry")?,
     })
 }
 
@@ -155,6 +175,7 @@ mod tests {
             body_hmac: [3; 32],
             request: Some(handle(1)),
             created_at: at(millis),
+            retry: None,
         }
     }
 

@@ -53,6 +53,12 @@ impl View {
         Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
     }
 
+    /// How many keys a tenant has: those that are there, and those that are being made for it.
+    pub fn keys_of_tenant(&self, tenant: TenantId) -> Result<usize, Error> {
+        let count: Option<i64> = self.optional(OF_TENANT, [tenant], |row| row.get(0))?;
+        Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
+    }
+
     /// The token's sentinel: the newest that was not destroyed, though it may be missing.
     pub fn sentinel_of(&self, token: &str) -> Result<Option<Key>, Error> {
         self.optional(
@@ -88,6 +94,11 @@ const PAGE: &str = "SELECT * FROM keys WHERE tenant IS ?1 AND handle < ?2 ORDER 
 const TAKING_ROOM: &str = "SELECT (SELECT count(*) FROM keys
                                    WHERE token = ?1 AND state NOT IN ('missing', 'destroyed'))
                                 + (SELECT count(*) FROM attempts WHERE token = ?1 AND outcome IS NULL)";
+
+const OF_TENANT: &str = "SELECT (SELECT count(*) FROM keys
+                                 WHERE tenant = ?1 AND state NOT IN ('missing', 'destroyed'))
+                              + (SELECT count(*) FROM attempts a JOIN signing_requests r ON r.handle = a.request
+                                 WHERE a.outcome IS NULL AND r.tenant = ?1)";
 
 impl Tx {
     /// Enters a key.

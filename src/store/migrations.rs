@@ -13,7 +13,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_audit.sql"),
     include_str!("migrations/0006_approvals.sql"),
     include_str!("migrations/0007_key_life.sql"),
-    include_str!("migrations/0008_authorities.sql"),
+    include_str!("migrations/0008_numbers.sql"),
+    include_str!("migrations/0009_authorities.sql"),
 ];
 
 /// The version that this program knows.

@@ -4,7 +4,7 @@ use rusqlite::{Row, named_params};
 
 use crate::domain::access::TenantId;
 use crate::domain::id::Handle;
-use crate::domain::signing_request::{SigningRequest, State, TemplateUse};
+use crate::domain::signing_request::{SigningRequest, State, Submission, TemplateUse};
 
 use super::columns::Json;
 use super::error::Error;
@@ -91,15 +91,18 @@ impl Tx {
     /// `Conflict` when the handle is there already.
     pub fn insert_signing_request(&self, request: &SigningRequest, names: &[String]) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO signing_requests (handle, tenant, principal, token, kind, scheme, spec, key_source,
-                                           renews, template, template_sha256, authority, validity_days,
-                                           continues, state, key, csr, failure, created_at, updated_at)
-             VALUES (:handle, :tenant, :principal, :token, :kind, :scheme, :spec, :key_source,
-                     :renews, :template, :template_sha256, :authority, :validity_days,
-                     :continues, :state, :key, :csr, :failure, :created_at, :updated_at)",
+            "INSERT INTO signing_requests (handle, tenant, number, principal, token, kind, scheme, spec, key_source,
+                                           renews, template, template_sha256, authority, validity_days, surface,
+                                           name, submitted, continues, state, key, csr, failure, created_at,
+                                           updated_at)
+             VALUES (:handle, :tenant, :number, :principal, :token, :kind, :scheme, :spec, :key_source,
+                     :renews, :template, :template_sha256, :authority, :validity_days, :surface,
+                     :name, :submitted, :continues, :state, :key, :csr, :failure, :created_at,
+                     :updated_at)",
             named_params! {
                 ":handle": request.handle,
                 ":tenant": request.tenant,
+                ":number": request.number,
                 ":principal": request.principal,
                 ":token": request.token,
                 ":kind": request.kind,
@@ -111,6 +114,9 @@ impl Tx {
                 ":template_sha256": request.template.as_ref().map(|template| &template.sha256),
                 ":authority": request.authority,
                 ":validity_days": request.validity_days,
+                ":surface": request.submission.as_ref().map(|submission| &submission.surface),
+                ":name": request.submission.as_ref().and_then(|submission| submission.name.as_ref()),
+                ":submitted": request.submission.as_ref().map(|submission| &submission.document),
                 ":continues": request.continues,
                 ":state": request.state,
                 ":key": request.key,
@@ -145,12 +151,20 @@ impl Tx {
     }
 }
 
-fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest> {
+pub(super) fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest> {
     let Json(spec) = row.get("spec")?;
+    let surface: Option<String> = row.get("surface")?;
+    let submission = match surface {
+        Some(surface) => {
+            Some(Submission { surface, name: row.get("name")?, document: row.get("submitted")? })
+        }
+        None => None,
+    };
     let template: (Option<String>, Option<String>) = (row.get("template")?, row.get("template_sha256")?);
     Ok(SigningRequest {
         handle: row.get("handle")?,
         tenant: row.get("tenant")?,
+        number: row.get("number")?,
         principal: row.get("principal")?,
         token: row.get("token")?,
         kind: row.get("kind")?,
@@ -161,6 +175,7 @@ fn signing_request(row: &Row<'_>) -> rusqlite::Result<SigningRequest> {
         template: template.0.zip(template.1).map(|(name, sha256)| TemplateUse { name, sha256 }),
         authority: row.get("authority")?,
         validity_days: row.get("validity_days")?,
+        submission,
         continues: row.get("continues")?,
         state: row.get("state")?,
         key: row.get("key")?,
@@ -212,7 +227,8 @@ mod tests {
     async fn a_handle_is_used_once_and_an_unknown_one_is_not_updated() {
         let store = TestStore::with_principal();
         store.write(|tx| tx.insert_signing_request(&request(1), &[])).await.unwrap();
-        let error = store.write(|tx| tx.insert_signing_request(&request(1), &[])).await.unwrap_err();
+        let again = SigningRequest { number: 2, ..request(1) };
+        let error = store.write(move |tx| tx.insert_signing_request(&again, &[])).await.unwrap_err();
         assert_eq!(conflict(&error), Unique::Handle);
         let error = store.write(|tx| tx.update_signing_request(&request(2))).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Bug);

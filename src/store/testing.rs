@@ -13,7 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::{Handle, InstallationId, KeyId};
 use crate::domain::key::{Evidence, EvidenceLevel, Key, KeyAttributes, KeyState, Purpose};
-use crate::domain::signing_request::{KeySource, SigningRequest, State, TemplateUse};
+use crate::domain::signing_request::{KeySource, SigningRequest, State, Submission, TemplateUse};
 
 use super::{Error, Kind, Principal, Store, Tx, Unique, View};
 
@@ -155,6 +155,7 @@ pub(super) fn request(n: u64) -> SigningRequest {
     SigningRequest {
         handle: handle(n),
         tenant: TenantId::DEFAULT,
+        number: u32::try_from(n).unwrap(),
         principal: principal(1).handle,
         token: "token".into(),
         kind,
@@ -165,6 +166,11 @@ pub(super) fn request(n: u64) -> SigningRequest {
         template: Some(TemplateUse { name: "web".into(), sha256: "00".into() }),
         authority: None,
         validity_days: Some(90),
+        submission: n.is_multiple_of(2).then(|| Submission {
+            surface: "vendor".into(),
+            name: Some(format!("name {}", n % 7)),
+            document: "{}".into(),
+        }),
         continues: n.is_multiple_of(2),
         state: State::Intent,
         key: None,

@@ -66,6 +66,7 @@ fn request(number: u64, key: &Key) -> SigningRequest {
     SigningRequest {
         handle: handle(number, 1),
         tenant: TenantId::DEFAULT,
+        number: u32::try_from(number).unwrap(),
         principal: handle(0, 0),
         token: TOKEN.into(),
         kind: key.kind,
@@ -80,6 +81,7 @@ fn request(number: u64, key: &Key) -> SigningRequest {
         template: None,
         authority: None,
         validity_days: None,
+        submission: None,
         continues: false,
         state,
         key: Some(key.handle),

@@ -135,7 +135,7 @@ impl App {
             // Kept from destruction while it is waited for.
             OrderedKey::Existing(key) => Some(key.handle),
         };
-        let request = SigningRequest { key, ..self.begun(caller, order, State::AwaitingApproval)? };
+        let request = SigningRequest { key, ..self.begun(caller, order, State::AwaitingApproval).await? };
         let approval = Approval {
             request: request.handle,
             asked_sha256: asked_sha256(&request),

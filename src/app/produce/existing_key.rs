@@ -22,7 +22,7 @@ impl App {
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Made, Error> {
         let signed = self.csr_for(&key, &order.spec, order.scheme).await?;
-        let (now, request) = (self.now(), self.begun(caller, order, State::Intent)?);
+        let (now, request) = (self.now(), self.begun(caller, order, State::Intent).await?);
         let caller = caller.clone();
         let intended = self.intent_event(&request)?;
         self.0

@@ -11,6 +11,7 @@ mod approve;
 mod drive;
 mod drivers;
 mod existing_key;
+mod numbering;
 mod order;
 mod renew;
 mod sign;
@@ -22,22 +23,24 @@ use std::time::Duration;
 use super::idempotency::IdempotencyKey;
 use super::watch::{wait_until_admitted, wait_until_usable};
 use super::{App, Caller, Error, Kind, Token, TokenInfo};
+use crate::domain::access::TenantId;
 use crate::domain::algorithm::{Digest, KeyKind, Padding};
 use crate::domain::audit::Actor;
 use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::Key;
-use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State};
+use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State, Submission};
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
 pub use drivers::Drivers;
 pub(super) use existing_key::must_be_present;
+pub(super) use numbering::Places;
 pub(super) use order::default_kind;
 use order::{Order, OrderedKey};
 pub use renew::{Renewal, RenewalKey};
 pub(super) use sign::WRONG_SIGNATURE;
-pub use submit::Submission;
+pub use submit::ClientCsr;
 
 /// What is wished for.
 #[derive(Clone, Debug)]
@@ -56,6 +59,10 @@ pub struct Wish {
     pub template: Option<String>,
     /// How many days the certificate shall be valid.
     pub validity_days: Option<u32>,
+    /// What another surface than the native one was sent.
+    pub submission: Option<Submission>,
+    /// Whether it is refused rather than left waiting for an approval: the surface has to answer with a CSR.
+    pub at_once: bool,
 }
 
 /// Whose key a CSR is for.
@@ -119,8 +126,12 @@ impl App {
         idempotency: Option<IdempotencyKey>,
         wait: Wait,
     ) -> Result<Produced, Error> {
+        let at_once = wish.at_once;
         let order = self.order(caller, wish).await?;
         if let Some(approval) = order.approval.clone() {
+            if at_once {
+                return Err(needs_approval(&order));
+            }
             let request = self.await_approval(caller, order, &approval, idempotency).await?;
             return Ok(Produced::Accepted(Box::new(request)));
         }
@@ -188,7 +199,7 @@ impl App {
         wait: Wait,
     ) -> Result<Produced, Error> {
         self.must_offer(&token, kind).await?;
-        let mut request = self.begun(caller, order, State::Intent)?;
+        let mut request = self.begun(caller, order, State::Intent).await?;
         request.continues = wait == Wait::Async || idempotency.is_some();
         let attempt = self.new_attempt(&request.token, kind, Some(request.handle))?;
         // Before the commit: the reconciler must never see this attempt without its driver.
@@ -209,12 +220,16 @@ impl App {
         let intended = self.intent_event(request)?;
         let (request, attempt) = (request.clone(), attempt.clone());
         let capacity = self.rules(&request.token).capacity;
+        let quota = self.key_quota(request.tenant).await?;
         let recorded: Result<(), Error> = self
             .0
             .store
             .write(move |tx| {
                 if let Some(capacity) = capacity {
                     must_have_room(tx, &request.token, capacity)?;
+                }
+                if let Some(quota) = quota {
+                    must_be_within_quota(tx, request.tenant, quota)?;
                 }
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tx.open_attempt(&attempt)?;
@@ -296,6 +311,14 @@ impl App {
         wait_until_usable(&self.0.health, token).await
     }
 
+    /// How many keys a tenant may have.
+    async fn key_quota(&self, tenant: TenantId) -> Result<Option<usize>, Error> {
+        if self.0.key_quotas.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.0.key_quotas.get(&self.tenant_name(tenant).await?).copied())
+    }
+
     pub(super) fn new_attempt(
         &self,
         token: &str,
@@ -337,6 +360,28 @@ pub(super) fn must_have_room(tx: &Tx, token: &str, capacity: usize) -> Result<()
         "token `{token}` has {used} keys and may have {capacity}; destroy unused ones, or raise `capacity`"
     );
     Err(Error::new(Kind::Unavailable, "hsm.full", message))
+}
+
+/// Counted where [`must_have_room`] is.
+fn must_be_within_quota(tx: &Tx, tenant: TenantId, quota: usize) -> Result<(), Error> {
+    let used = tx.keys_of_tenant(tenant)?;
+    if used < quota {
+        return Ok(());
+    }
+    let message = format!(
+        "this tenant has {used} keys and may have {quota}; destroy unused ones, or ask the operator to raise its \
+         quota"
+    );
+    Err(Error::new(Kind::Refused, "key.quota", message))
+}
+
+fn needs_approval(order: &Order) -> Error {
+    let template = order.template.as_ref().map_or("", |template| template.name.as_str());
+    let message = format!(
+        "template `{template}` needs somebody's approval, for which this API cannot wait; ask by the native API, or \
+         under another template"
+    );
+    Error::new(Kind::Refused, "template.needs-approval", message)
 }
 
 fn not_offered(token: &Token, info: &TokenInfo, kind: KeyKind) -> Error {

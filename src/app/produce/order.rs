@@ -10,7 +10,7 @@ use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::Key;
 use crate::domain::policy::{self, KeyChoice};
-use crate::domain::signing_request::{KeySource, SigningRequest, State, TemplateUse};
+use crate::domain::signing_request::{KeySource, SigningRequest, State, Submission, TemplateUse};
 use crate::domain::template::{Approval, Template};
 
 /// The kind of a new key when neither request nor template says: small, fast and accepted everywhere.
@@ -26,6 +26,7 @@ pub(super) struct Order {
     /// Who issues as soon as there is a CSR.
     pub(super) authority: Option<Handle>,
     pub(super) validity_days: Option<u32>,
+    pub(super) submission: Option<Submission>,
     /// Who has to approve it first.
     pub(super) approval: Option<Approval>,
 }
@@ -73,6 +74,7 @@ impl App {
             template: None,
             authority: None,
             validity_days: wish.validity_days,
+            submission: wish.submission,
             approval: None,
         })
     }
@@ -105,20 +107,27 @@ impl App {
             template: Some(TemplateUse { name: template.name.clone(), sha256: hex::encode(template.sha256) }),
             authority,
             validity_days: got.validity_days,
+            submission: wish.submission,
             approval: got.approval,
         })
     }
 
     /// The signing request for an order, as it begins.
-    pub(super) fn begun(&self, caller: &Caller, order: Order, state: State) -> Result<SigningRequest, Error> {
-        let now = self.now();
+    pub(super) async fn begun(
+        &self,
+        caller: &Caller,
+        order: Order,
+        state: State,
+    ) -> Result<SigningRequest, Error> {
+        let place = self.next_place(caller.tenant).await?;
         let (token, kind, key_source) = match &order.key {
             OrderedKey::New { kind, token } => (token.name().to_owned(), *kind, KeySource::New),
             OrderedKey::Existing(key) => (key.token.clone(), key.kind, KeySource::Existing),
         };
         Ok(SigningRequest {
-            handle: self.new_handle()?,
+            handle: place.handle,
             tenant: caller.tenant,
+            number: place.number,
             principal: caller.principal,
             token,
             kind,
@@ -129,13 +138,14 @@ impl App {
             template: order.template,
             authority: order.authority,
             validity_days: order.validity_days,
+            submission: order.submission,
             continues: false,
             state,
             key: None,
             csr: None,
             failure: None,
-            created_at: now,
-            updated_at: now,
+            created_at: place.created_at,
+            updated_at: place.created_at,
         })
     }
 }

@@ -90,5 +90,7 @@ fn wish(earlier: SigningRequest, renewal: Renewal) -> Result<Wish, Error> {
         renews: Some(earlier.handle),
         template: renewal.template.or_else(|| earlier.template.map(|template| template.name)),
         validity_days: earlier.validity_days,
+        submission: None,
+        at_once: false,
     })
 }

@@ -12,7 +12,7 @@ use crate::store::Approval;
 
 /// A CSR that a client brings.
 #[derive(Clone, Debug)]
-pub struct Submission {
+pub struct ClientCsr {
     /// PEM or DER.
     pub csr: Vec<u8>,
     /// The issuing template to be judged by; the tenant's default when absent.
@@ -29,7 +29,7 @@ impl App {
     /// # Errors
     /// [`Kind::Invalid`](crate::app::Kind::Invalid) when it is no CSR whose signature verifies, or breaks the rules
     /// for every CSR; [`Kind::Refused`](crate::app::Kind::Refused) with every rule of the template that is broken.
-    pub async fn submit(&self, caller: &Caller, submission: Submission) -> Result<Produced, Error> {
+    pub async fn submit(&self, caller: &Caller, submission: ClientCsr) -> Result<Produced, Error> {
         let read = csr::read(&submission.csr).map_err(Error::invalid)?;
         if let Some(renews) = submission.renews {
             self.signing_request(caller, renews).await?;
@@ -54,7 +54,7 @@ impl App {
         });
         let facts = Facts { spec, template, authority, validity_days: days, renews: submission.renews };
         let state = if waits.is_some() { State::AwaitingApproval } else { State::Pending };
-        let request = self.submitted(caller, &read, facts, state)?;
+        let request = self.submitted(caller, &read, facts, state).await?;
         let approval = waits.map(|rules| Approval {
             request: request.handle,
             asked_sha256: asked_sha256(&request),
@@ -93,7 +93,7 @@ impl App {
             .await
     }
 
-    fn submitted(
+    async fn submitted(
         &self,
         caller: &Caller,
         read: &ReadCsr,
@@ -101,10 +101,11 @@ impl App {
         state: State,
     ) -> Result<SigningRequest, Error> {
         let (kind, scheme): (KeyKind, Scheme) = (read.kind, read.scheme);
-        let now = self.now();
+        let place = self.next_place(caller.tenant).await?;
         Ok(SigningRequest {
-            handle: self.new_handle()?,
+            handle: place.handle,
             tenant: caller.tenant,
+            number: place.number,
             principal: caller.principal,
             token: String::new(),
             kind,
@@ -115,13 +116,14 @@ impl App {
             template: facts.template,
             authority: facts.authority,
             validity_days: facts.validity_days,
+            submission: None,
             continues: true,
             state,
             key: None,
             csr: Some(read.der.clone()),
             failure: None,
-            created_at: now,
-            updated_at: now,
+            created_at: place.created_at,
+            updated_at: place.created_at,
         })
     }
 }

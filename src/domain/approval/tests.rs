@@ -23,6 +23,7 @@ fn request(state: State) -> SigningRequest {
     SigningRequest {
         handle: handle(9),
         tenant: TenantId::DEFAULT,
+        number: 1,
         principal: handle(REQUESTER),
         token: "main".into(),
         kind,
@@ -33,6 +34,7 @@ fn request(state: State) -> SigningRequest {
         template: Some(TemplateUse { name: "web".into(), sha256: "00".into() }),
         authority: None,
         validity_days: Some(90),
+        submission: None,
         continues: false,
         state,
         key: None,

@@ -44,7 +44,17 @@ pub(super) fn wish(body: api::CreateCsr) -> Result<Wish, Vec<Invalid>> {
             let unstructured_name = body.unstructured_name;
             let spec = CsrSpec { subject, sans, extensions, challenge_password, unstructured_name };
             let (template, validity_days) = (body.template, body.validity_days);
-            Ok(Wish { spec, key, digest, padding, renews: None, template, validity_days })
+            Ok(Wish {
+                spec,
+                key,
+                digest,
+                padding,
+                renews: None,
+                template,
+                validity_days,
+                submission: None,
+                at_once: false,
+            })
         }
         _ => Err(wrong),
     }

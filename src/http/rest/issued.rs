@@ -13,7 +13,7 @@ use super::csrs::{limit, query_of};
 use super::problem::{ByHandle, EveryCall, PROBLEM, WithBody};
 use crate::api;
 use crate::app::Error;
-use crate::app::produce::Submission;
+use crate::app::produce::ClientCsr;
 use crate::domain::certificate::Serial;
 use crate::domain::invalid::Invalid;
 use crate::http::Context;
@@ -198,7 +198,7 @@ pub(super) async fn submit(
 ) -> Result<Response, Failure> {
     let asked: api::SubmitCsr = body.json()?;
     let renews = asked.renews.map(|text| convert::handle("renews", &text)).transpose()?;
-    let submission = Submission {
+    let submission = ClientCsr {
         csr: asked.csr.into_bytes(),
         template: asked.template,
         validity_days: asked.validity_days,

@@ -1,0 +1,318 @@
+//! Pages of signing requests by number of the page, with the total: for surfaces whose clients ask for that. Where a
+//! page begins is read from maintained counts, so that the thousandth costs as much as the first.
+
+use rusqlite::{ToSql, params_from_iter};
+
+use crate::domain::access::TenantId;
+use crate::domain::algorithm::KeyKind;
+use crate::domain::id::Handle;
+use crate::domain::signing_request::{SigningRequest, State};
+
+use super::columns::saturated;
+use super::error::Error;
+use super::signing_requests::signing_request;
+use super::view::View;
+
+/// So many numbers are counted together; as in the migration that counts them.
+const BLOCK: u64 = 1024;
+
+/// Which signing requests are on a list with numbered pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedFilter {
+    /// Whose they are.
+    pub tenant: TenantId,
+    /// In one of these states.
+    pub states: Vec<State>,
+    /// With a key of one of these kinds.
+    pub kinds: Vec<KeyKind>,
+}
+
+/// The order of a list with numbered pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sorting {
+    /// By number, which is by time of creation.
+    Number,
+    /// By the name that a surface's users gave; requests without one first, equal ones by number. A page far from the
+    /// first costs a walk through the index up to it.
+    Name,
+}
+
+/// A page of a list, and how long the whole list is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NumberedPage {
+    /// What is on the page.
+    pub items: Vec<SigningRequest>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+impl View {
+    /// At most `limit` signing requests, leaving out the first `offset`. None past the end.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn numbered_page(
+        &self,
+        filter: &NumberedFilter,
+        sorting: Sorting,
+        descending: bool,
+        offset: u64,
+        limit: usize,
+    ) -> Result<NumberedPage, Error> {
+        let blocks = self.blocks(filter)?;
+        let total = blocks.iter().map(|(_, count)| count).sum();
+        if offset >= total {
+            return Ok(NumberedPage { items: Vec::new(), total });
+        }
+        let items = match sorting {
+            Sorting::Number => self.page_by_number(filter, blocks, descending, offset, limit)?,
+            Sorting::Name => self.page_by_name(filter, descending, offset, limit)?,
+        };
+        Ok(NumberedPage { items, total })
+    }
+
+    /// The signing request with that number in its tenant.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn signing_request_numbered(
+        &self,
+        tenant: TenantId,
+        number: u32,
+    ) -> Result<Option<SigningRequest>, Error> {
+        self.optional(BY_NUMBER, (tenant, number), signing_request)
+    }
+
+    /// The newest signing request of a tenant.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn newest_signing_request(&self, tenant: TenantId) -> Result<Option<SigningRequest>, Error> {
+        self.optional(NEWEST, [tenant], signing_request)
+    }
+
+    /// Blocks with a match, ascending, and how many there are in each.
+    fn blocks(&self, filter: &NumberedFilter) -> Result<Vec<(u64, u64)>, Error> {
+        let sql = format!(
+            "SELECT block, sum(n) FROM signing_request_blocks WHERE tenant = ? AND state IN ({}) AND kind IN ({})
+             GROUP BY block HAVING sum(n) > 0 ORDER BY block",
+            marks(filter.states.len()),
+            marks(filter.kinds.len())
+        );
+        self.all(&sql, params_from_iter(filter.values()), |row| {
+            Ok((row.get::<_, u32>(0)?.into(), row.get::<_, u32>(1)?.into()))
+        })
+    }
+
+    fn page_by_number(
+        &self,
+        filter: &NumberedFilter,
+        mut blocks: Vec<(u64, u64)>,
+        descending: bool,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<SigningRequest>, Error> {
+        if descending {
+            blocks.reverse();
+        }
+        let mut before = 0;
+        let begins = blocks.into_iter().find(|(_, count)| {
+            before += count;
+            before > offset
+        });
+        let Some((block, count)) = begins else { return Ok(Vec::new()) };
+        let skip = offset - (before - count);
+        let wanted = skip.saturating_add(saturated(limit).unsigned_abs());
+        let (from, sql) = if descending {
+            (block * BLOCK + BLOCK - 1, NUMBERS_DESCENDING)
+        } else {
+            (block * BLOCK, NUMBERS_ASCENDING)
+        };
+        let mut numbers: Vec<u32> = Vec::new();
+        // Each state and kind has its numbers in order in the index; the best of all of them are the page.
+        for state in &filter.states {
+            for kind in &filter.kinds {
+                let values = (filter.tenant, state, kind, saturated(from), saturated(wanted));
+                numbers.extend(self.all(sql, values, |row| row.get::<_, u32>(0))?);
+            }
+        }
+        if descending {
+            numbers.sort_unstable_by(|a, b| b.cmp(a));
+        } else {
+            numbers.sort_unstable();
+        }
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let page = numbers.into_iter().skip(skip).take(limit);
+        let read = page.filter_map(|number| self.signing_request_numbered(filter.tenant, number).transpose());
+        read.collect()
+    }
+
+    fn page_by_name(
+        &self,
+        filter: &NumberedFilter,
+        descending: bool,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<SigningRequest>, Error> {
+        let direction = if descending { "DESC" } else { "ASC" };
+        let sql = format!(
+            "SELECT handle FROM signing_requests INDEXED BY signing_requests_by_name
+             WHERE tenant = ? AND state IN ({}) AND kind IN ({})
+             ORDER BY name {direction}, number {direction} LIMIT ? OFFSET ?",
+            marks(filter.states.len()),
+            marks(filter.kinds.len())
+        );
+        let (limit, offset) = (saturated(limit), saturated(offset));
+        let mut values = filter.values();
+        values.extend([&limit as &dyn ToSql, &offset]);
+        let handles: Vec<Handle> = self.all(&sql, params_from_iter(values), |row| row.get(0))?;
+        handles.into_iter().filter_map(|handle| self.signing_request(handle).transpose()).collect()
+    }
+}
+
+impl NumberedFilter {
+    /// For the marks of a statement that asks for the tenant, the states and the kinds.
+    fn values(&self) -> Vec<&dyn ToSql> {
+        let mut values: Vec<&dyn ToSql> = vec![&self.tenant];
+        values.extend(self.states.iter().map(|state| state as &dyn ToSql));
+        values.extend(self.kinds.iter().map(|kind| kind as &dyn ToSql));
+        values
+    }
+}
+
+fn marks(length: usize) -> String {
+    vec!["?"; length].join(", ")
+}
+
+const BY_NUMBER: &str = "SELECT * FROM signing_requests WHERE tenant = ?1 AND number = ?2";
+const NEWEST: &str = "SELECT * FROM signing_requests WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
+const NUMBERS_ASCENDING: &str = "SELECT number FROM signing_requests
+     WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND number >= ?4 ORDER BY number LIMIT ?5";
+const NUMBERS_DESCENDING: &str = "SELECT number FROM signing_requests
+     WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND number <= ?4 ORDER BY number DESC LIMIT ?5";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestStore, request};
+
+    const ROWS: u64 = 3000;
+
+    /// Several states and kinds, in no regular pattern, and numbers that are left out.
+    fn mixed(n: u64) -> SigningRequest {
+        let kinds: Vec<_> = KeyKind::all().collect();
+        let pick = |length: usize, salt: u64| usize::try_from((n * 7919 + salt) % 1009).unwrap() % length;
+        let number = u32::try_from(n + n / 10).unwrap();
+        SigningRequest { number, state: State::ALL[pick(4, 1) + 3], kind: kinds[pick(3, 5)], ..request(n) }
+    }
+
+    fn listed(filter: &NumberedFilter, sorting: Sorting, descending: bool) -> Vec<u32> {
+        let mut all: Vec<_> = (1..=ROWS)
+            .map(mixed)
+            .filter(|request| filter.states.contains(&request.state) && filter.kinds.contains(&request.kind))
+            .collect();
+        all.sort_by_key(|request| {
+            let name = request.submission.as_ref().and_then(|submission| submission.name.clone());
+            (if sorting == Sorting::Name { name } else { None }, request.number)
+        });
+        if descending {
+            all.reverse();
+        }
+        all.iter().map(|request| request.number).collect()
+    }
+
+    async fn store() -> TestStore {
+        let store = TestStore::with_principal();
+        store
+            .write(|tx| (1..=ROWS).try_for_each(|n| tx.insert_signing_request(&mixed(n), &[])))
+            .await
+            .unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn every_page_is_the_part_of_the_list_that_its_number_says() {
+        let store = store().await;
+        let kinds: Vec<_> = KeyKind::all().collect();
+        for (states, kinds) in [
+            (vec![State::Pending], kinds.clone()),
+            (vec![State::Pending, State::Issued], vec![kinds[0], kinds[2]]),
+            (vec![State::Quarantined], kinds.clone()),
+        ] {
+            let filter = NumberedFilter { tenant: TenantId::DEFAULT, states, kinds };
+            for sorting in [Sorting::Number, Sorting::Name] {
+                for descending in [false, true] {
+                    let expected = listed(&filter, sorting, descending);
+                    let length = expected.len();
+                    for offset in [0, 1, 49, 500, length.saturating_sub(3), length, length + 1000] {
+                        let (filter, offset_u64) = (filter.clone(), u64::try_from(offset).unwrap());
+                        let page = store
+                            .read(move |view| {
+                                view.numbered_page(&filter, sorting, descending, offset_u64, 50)
+                            })
+                            .await
+                            .unwrap();
+                        assert_eq!(page.total, u64::try_from(length).unwrap());
+                        let numbers: Vec<_> = page.items.iter().map(|request| request.number).collect();
+                        let slice: Vec<_> = expected.iter().skip(offset).take(50).copied().collect();
+                        assert_eq!(numbers, slice, "{sorting:?} {descending} {offset}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_of_state_moves_a_request_from_one_list_to_another() {
+        let store = store().await;
+        let of = |state| NumberedFilter {
+            tenant: TenantId::DEFAULT,
+            states: vec![state],
+            kinds: KeyKind::all().collect(),
+        };
+        let (pending, issued) = (of(State::Pending), of(State::Issued));
+        let (before_pending, before_issued) =
+            (listed(&pending, Sorting::Number, false), listed(&issued, Sorting::Number, false));
+        let moved = mixed((1..=ROWS).find(|n| mixed(*n).state == State::Pending).unwrap());
+        let changed = SigningRequest { state: State::Issued, ..moved };
+        store.write(move |tx| tx.update_signing_request(&changed)).await.unwrap();
+        let total = async |filter: NumberedFilter| {
+            let read = store.read(move |view| view.numbered_page(&filter, Sorting::Number, false, 0, 1));
+            usize::try_from(read.await.unwrap().total).unwrap()
+        };
+        assert_eq!(total(pending).await, before_pending.len() - 1);
+        assert_eq!(total(issued).await, before_issued.len() + 1);
+    }
+
+    #[tokio::test]
+    async fn a_number_is_found_in_its_tenant_alone() {
+        let store = store().await;
+        let (found, elsewhere, newest) = store
+            .read(|view| {
+                Ok((
+                    view.signing_request_numbered(TenantId::DEFAULT, 12)?,
+                    view.signing_request_numbered(TenantId(2), 12)?,
+                    view.newest_signing_request(TenantId::DEFAULT)?,
+                ))
+            })
+            .await
+            .unwrap();
+        assert_eq!(found, Some(mixed(11)));
+        assert_eq!(elsewhere, None);
+        assert_eq!(newest, Some(mixed(ROWS)));
+    }
+
+    #[test]
+    fn pages_and_ids_are_indexed() {
+        let store = TestStore::new();
+        for sql in [NUMBERS_ASCENDING, NUMBERS_DESCENDING] {
+            let plan = store.plan(sql);
+            assert_eq!(plan.len(), 1, "{plan:?}");
+            assert!(plan[0].contains("COVERING INDEX signing_requests_by_state_kind_and_number"), "{plan:?}");
+        }
+        for sql in [BY_NUMBER, NEWEST] {
+            let plan = store.plan(sql);
+            assert!(plan.len() == 1 && plan[0].contains("signing_requests_by_number"), "{plan:?}");
+        }
+    }
+}
