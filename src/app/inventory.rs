@@ -97,9 +97,7 @@ impl App {
             return self.marry(caller, handle, pem.into_bytes(), validity).await;
         }
         Err(match newest {
-            Some((handle, state)) => {
-                Conflict { handle, state, verb: "married to a certificate" }.into()
-            }
+            Some((handle, state)) => Conflict { handle, state, verb: "married to a certificate" }.into(),
             None => {
                 let reason = "is for the key of no signing request of this tenant";
                 Error::refused("certificate.key-unknown", vec![Invalid::new("certificate", reason)])
