@@ -154,16 +154,16 @@ mod tests {
             rule: Some(rule.to_owned()),
             ..Invalid::new(field, "is not allowed")
         };
-        let broken = vec![rule("subject", "subject.cn.patterns"), rule("validity_days", "validity.max")];
+        let broken = vec![rule("subject", "subject.cn.pattern"), rule("validity_days", "validity.too-long")];
         let (status, told) = body(app::Error::refused("policy.refused", broken).into()).await;
         assert_eq!(status, 400);
         assert_eq!(
             told["errors"],
             serde_json::json!([
-                { "code": 90_400, "message": "subject.cn.patterns: subject: is not allowed",
-                  "args": ["subject", "subject.cn.patterns"] },
-                { "code": 90_400, "message": "validity.max: validityPeriod: is not allowed",
-                  "args": ["validityPeriod", "validity.max"] },
+                { "code": 90_400, "message": "subject.cn.pattern: subject: is not allowed",
+                  "args": ["subject", "subject.cn.pattern"] },
+                { "code": 90_400, "message": "validity.too-long: validityPeriod: is not allowed",
+                  "args": ["validityPeriod", "validity.too-long"] },
             ])
         );
     }

@@ -221,7 +221,7 @@ mod tests {
     fn keys_that_a_client_breaks_on_are_not_told_of() {
         let kinds = ["rsa-2048", "rsa-6144", "ec-p256", "ed25519"].map(|kind| kind.parse().unwrap());
         let rsa = wire::KeyTypes { key_type: "RSA", key_lengths: vec![2048], key_curves: Vec::new() };
-        assert_eq!(key_types(&kinds, RsaOnly(true)), [rsa.clone()]);
+        assert_eq!(key_types(&kinds, RsaOnly(true)), std::slice::from_ref(&rsa));
         let ec = wire::KeyTypes { key_type: "EC", key_lengths: vec![], key_curves: vec!["P256", "ED25519"] };
         assert_eq!(key_types(&kinds, RsaOnly(false)), [rsa, ec]);
         assert!(recommended_key("rsa-6144".parse().unwrap()).is_none());
