@@ -89,7 +89,10 @@ pub(super) fn request(catalogue: &Catalogue, found: &Found<'_>) -> Option<wire::
             certificate_authority: AUTHORITY,
             certificate_type: places.template.to_owned(),
             validity_period: request.validity_days.map(|days| format!("P{days}D")),
-            hash_algorithm: request.scheme.digest().map(hash),
+            hash_algorithm: match request.key_source {
+                KeySource::Client => None,
+                KeySource::New | KeySource::Existing => request.scheme.digest().map(hash),
+            },
         },
         certificate_ids: has_certificate.then(|| request.handle.to_string()).into_iter().collect(),
         managed_certificate_id: lineage.first.to_string(),

@@ -111,7 +111,7 @@ pub(in super::super) struct Product {
     /// Such as `P90D`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) validity_period: Option<String>,
-    /// Of the CSR's signature; none of Ed25519.
+    /// Of the signature of a CSR that was made here; none of Ed25519.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) hash_algorithm: Option<&'static str>,
 }
