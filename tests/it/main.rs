@@ -51,6 +51,7 @@ mod redact;
 mod regressions;
 mod remote;
 mod renewal;
+mod schemathesis;
 mod security;
 mod startup;
 mod systemd;

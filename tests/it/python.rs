@@ -12,7 +12,7 @@ pub fn run(script: &str, argument: &str) -> String {
 /// The same in another environment: some libraries cannot live together.
 #[track_caller]
 pub fn run_in(venv: &str, script: &str, argument: &str) -> String {
-    let output = Command::new(interpreter(venv))
+    let output = Command::new(program_in(venv, "python"))
         .args(["-c", script, argument])
         // requests prefers it to the CA that a script names.
         .env_remove("REQUESTS_CA_BUNDLE")
@@ -22,6 +22,11 @@ pub fn run_in(venv: &str, script: &str, argument: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn interpreter(venv: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(venv).join("bin/python")
+/// A command of the environment of most libraries.
+pub fn program(name: &str) -> PathBuf {
+    program_in("venv", name)
+}
+
+fn program_in(venv: &str, name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(venv).join("bin").join(name)
 }

@@ -5,6 +5,7 @@ mod current;
 mod document;
 mod import;
 mod legacy;
+mod schemathesis;
 mod transcripts;
 
 use serde_json::{Value, json};

@@ -41,9 +41,8 @@ impl Transcript<'_> {
     fn note(&mut self, value: &Value) {
         match value {
             Value::String(text) if text.len() == 36 && text.matches('-').count() == 4 => {
-                if !self.ids.contains(text) {
-                    self.ids.push(text.clone());
-                }
+                let known = self.ids.contains(text);
+                self.ids.extend((!known).then(|| text.clone()));
             }
             Value::Array(items) => items.iter().for_each(|item| self.note(item)),
             Value::Object(fields) => fields.values().for_each(|field| self.note(field)),

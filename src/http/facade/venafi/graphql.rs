@@ -46,7 +46,7 @@ pub(super) async fn run(
     let variables = asked.variables.unwrap_or_default();
     if query.contains("revokeCertificate") {
         if !body.permit.caller.may(Permission::CertificateRevoke) {
-            return Err(Failure::denied(Permission::CertificateRevoke, Some(&body.permit.tenant)));
+            return Err(Failure::denied(Permission::CertificateRevoke, false));
         }
         return uninterrupted(async move { revoke(&venafi, &body.permit, variables).await }).await;
     }
