@@ -7,6 +7,7 @@
 //! - [`templates`]: which issuing template judges a wish; `four_eyes`: who may decide for whom
 //! - [`idempotency`]: a create that is sent twice makes one key
 //! - `enroll`: a CSR was handed to a CA; [`marry`]: the certificate comes back; `certificate_objects`: and is written to the token
+//! - `inventory`: requests found by what a certificate says of them
 //! - [`keys`]: what becomes of keys; [`key_life`]: retired, compromised, destroyed in their time
 //! - `notices`: what others are told by webhook
 //! - [`reconcile`]: the journal against the token, at start and every 5 minutes
@@ -28,6 +29,7 @@ mod error;
 pub mod failpoint;
 mod four_eyes;
 pub mod idempotency;
+mod inventory;
 pub mod key_life;
 pub mod keys;
 pub mod marry;
@@ -51,10 +53,11 @@ use std::sync::atomic::AtomicU64;
 
 pub use caller::Caller;
 pub use error::{Error, Kind};
+pub use inventory::Lineage;
 pub use system::SystemClock;
 
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::id::{Handle, KeyId};
+use crate::domain::id::{Handle, InstallationId, KeyId};
 use crate::domain::template::Templates;
 use crate::hsm::Hsm;
 use crate::store::Store;
@@ -172,6 +175,11 @@ impl App {
             access_version: AtomicU64::new(0),
             attention: tokio::sync::watch::Sender::new(()),
         }))
+    }
+
+    /// Which installation this is.
+    pub fn installation(&self) -> InstallationId {
+        self.0.store.installation()
     }
 
     /// Has the watch over the tokens look again at once.

@@ -158,7 +158,11 @@ impl App {
         })
     }
 
-    pub(super) async fn tenant_name(&self, tenant: TenantId) -> Result<String, Error> {
+    /// The name of a tenant.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn tenant_name(&self, tenant: TenantId) -> Result<String, Error> {
         self.0.store.read(move |view| name_of(view, tenant)).await
     }
 

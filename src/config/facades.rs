@@ -12,6 +12,8 @@ pub struct FacadesSpec {
     pub cloudflare: CloudflareSpec,
     /// Keyfactor Command CSR generation.
     pub keyfactor: KeyfactorSpec,
+    /// Venafi, both generations.
+    pub venafi: VenafiSpec,
 }
 
 /// `[facades.cloudflare]`
@@ -42,6 +44,42 @@ pub struct KeyfactorSpec {
     pub enrollment_patterns: BTreeMap<String, String>,
 }
 
+/// `[facades.venafi]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct VenafiSpec {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// What `application\alias` leads to.
+    pub applications: Vec<VenafiApplication>,
+    /// What a zone's tag leads to, for the older clients.
+    pub zones: Vec<VenafiZone>,
+}
+
+/// An application of the vendor's.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct VenafiApplication {
+    /// Its name.
+    pub name: String,
+    /// Name of the tenant whose requests are its own.
+    pub tenant: String,
+    /// Alias to the name of an issuing template.
+    pub templates: BTreeMap<String, String>,
+}
+
+/// A zone of the vendor's older product.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct VenafiZone {
+    /// What clients call it.
+    pub tag: String,
+    /// Name of the tenant whose requests are its own.
+    pub tenant: String,
+    /// Name of its issuing template.
+    pub template: String,
+}
+
 /// The APIs of other products that are served.
 #[derive(Clone, Debug, Default)]
 pub struct FacadesConfig {
@@ -49,6 +87,8 @@ pub struct FacadesConfig {
     pub cloudflare: Option<CloudflareConfig>,
     /// Keyfactor Command CSR generation.
     pub keyfactor: Option<KeyfactorConfig>,
+    /// Venafi, both generations.
+    pub venafi: Option<VenafiConfig>,
 }
 
 /// Cloudflare custom CSRs.
@@ -73,11 +113,21 @@ pub struct KeyfactorConfig {
     pub enrollment_patterns: BTreeMap<i32, String>,
 }
 
+/// Venafi, both generations.
+#[derive(Clone, Debug)]
+pub struct VenafiConfig {
+    /// What `application\alias` leads to.
+    pub applications: Vec<VenafiApplication>,
+    /// What a zone's tag leads to.
+    pub zones: Vec<VenafiZone>,
+}
+
 impl FacadesConfig {
     pub(super) fn from_spec(spec: FacadesSpec) -> Result<Self, String> {
         Ok(Self {
             cloudflare: CloudflareConfig::from_spec(spec.cloudflare)?,
             keyfactor: KeyfactorConfig::from_spec(spec.keyfactor)?,
+            venafi: VenafiConfig::from_spec(spec.venafi)?,
         })
     }
 }
@@ -142,6 +192,55 @@ impl KeyfactorConfig {
         }
         Ok(Some(Self { tenants: spec.tenants, templates: spec.templates, enrollment_patterns }))
     }
+}
+
+impl VenafiConfig {
+    fn from_spec(spec: VenafiSpec) -> Result<Option<Self>, String> {
+        if !spec.enabled {
+            return Ok(None);
+        }
+        if spec.applications.is_empty() && spec.zones.is_empty() {
+            return Err("`facades.venafi`: needs an entry in `applications` or `zones`, such as \
+                        applications = [{ name = \"Shop\", tenant = \"default\", templates = { Default = \"web-server\" } }]"
+                .to_owned());
+        }
+        let mut known = BTreeSet::new();
+        for VenafiApplication { name, tenant, templates } in &spec.applications {
+            must_fit_a_path("applications", name)?;
+            if !known.insert((tenant, name)) {
+                return Err(format!(
+                    "`facades.venafi.applications`: `{name}` stands there twice for tenant `{tenant}`"
+                ));
+            }
+            if templates.is_empty() {
+                return Err(format!(
+                    "`facades.venafi.applications`: `{name}` needs `templates`, such as {{ Default = \"web-server\" }}"
+                ));
+            }
+            templates.keys().try_for_each(|alias| must_fit_a_path("applications.templates", alias))?;
+        }
+        known.clear();
+        for VenafiZone { tag, tenant, .. } in &spec.zones {
+            must_fit_a_path("zones", tag)?;
+            if !known.insert((tenant, tag)) {
+                return Err(format!(
+                    "`facades.venafi.zones`: `{tag}` stands there twice for tenant `{tenant}`"
+                ));
+            }
+        }
+        let VenafiSpec { enabled: _, applications, zones } = spec;
+        Ok(Some(Self { applications, zones }))
+    }
+}
+
+/// Clients put it into paths, with `/` as it is, and split `application\alias`.
+fn must_fit_a_path(field: &str, name: &str) -> Result<(), String> {
+    if name.is_empty() || name.chars().any(|c| "/\\".contains(c) || c.is_control()) {
+        return Err(format!(
+            "`facades.venafi.{field}`: `{name}` must have at least a character, and no / or \\"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -209,6 +308,48 @@ mod tests {
             (format!("{on}template = 1\n"), "unknown field `template`"),
         ] {
             let error = keyfactor(&text).unwrap_err();
+            assert!(error.contains(told), "{text}: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod venafi_tests {
+    use super::*;
+
+    const ON: &str = "[venafi]\nenabled = true\n";
+    const SHOP: &str = "{ name = \"Shop\", tenant = \"lab\", templates = { Default = \"web\" } }";
+    const ZONE: &str = "{ tag = \"web\", tenant = \"lab\", template = \"web\" }";
+
+    fn venafi(text: &str) -> Result<Option<VenafiConfig>, String> {
+        let spec: FacadesSpec = toml::from_str(text).map_err(|error| error.to_string())?;
+        FacadesConfig::from_spec(spec).map(|config| config.venafi)
+    }
+
+    #[test]
+    fn venafi_is_off_unless_it_is_switched_on() {
+        assert!(venafi("").unwrap().is_none());
+        assert!(venafi(&format!("[venafi]\nzones = [{ZONE}]")).unwrap().is_none());
+        let config = venafi(&format!("{ON}applications = [{SHOP}]\nzones = [{ZONE}]\n")).unwrap().unwrap();
+        assert_eq!(config.applications[0].templates["Default"], "web");
+        assert_eq!(config.zones[0].tag, "web");
+    }
+
+    #[test]
+    fn what_is_wrong_with_venafi_is_told() {
+        for (text, told) in [
+            (ON.to_owned(), "needs an entry in `applications` or `zones`"),
+            (format!("{ON}applications = [{SHOP}, {SHOP}]"), "`Shop` stands there twice for tenant `lab`"),
+            (format!("{ON}zones = [{ZONE}, {ZONE}]"), "`web` stands there twice for tenant `lab`"),
+            (
+                format!("{ON}applications = [{}]", SHOP.replace("Default = \"web\"", "")),
+                "`Shop` needs `templates`",
+            ),
+            (format!("{ON}applications = [{}]", SHOP.replace("Shop", "a/b")), "`a/b` must have"),
+            (format!("{ON}applications = [{}]", SHOP.replace("Default", "\"\"")), "`` must have"),
+            (format!("{ON}zones = [{}]", ZONE.replace("tag", "name")), "unknown field `name`"),
+        ] {
+            let error = venafi(&text).unwrap_err();
             assert!(error.contains(told), "{text}: {error}");
         }
     }

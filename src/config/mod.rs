@@ -17,7 +17,9 @@ use spec::{ClientCertificatesSpec, TlsSpec};
 pub use spec::{ConfigSpec, FourEyesSpec, defaults};
 
 use crate::hsm::profile::Profile;
-pub use facades::{CloudflareConfig, FacadesConfig, KeyfactorConfig};
+pub use facades::{
+    CloudflareConfig, FacadesConfig, KeyfactorConfig, VenafiApplication, VenafiConfig, VenafiZone,
+};
 use templates::TemplateSources;
 pub use webhooks::WebhookConfig;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -62,6 +63,37 @@ pub struct InstallationId(pub [u8; 4]);
 impl fmt::Display for InstallationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// An id that follows from a name, so that no index has to keep it: a UUIDv5 (RFC 9562 section 5.5), another one in
+/// each installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamedId(Uuid);
+
+/// Names the namespace of [`NamedId`]; drawn once.
+const NAMESPACE: Uuid = Uuid::from_u128(0x9d4f_0c5e_7a31_4c86_b2d7_61e8_3f5a_c904);
+
+impl NamedId {
+    /// The id of what `path` leads to, such as a tenant's name and that of something in it.
+    pub fn new(installation: InstallationId, path: &[&str]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+        context.update(NAMESPACE.as_bytes());
+        context.update(&installation.0);
+        for part in path {
+            // No name has a NUL in it, so no two paths are the same bytes.
+            context.update(&[0]);
+            context.update(part.as_bytes());
+        }
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(context.finish().as_ref()).for_each(|(byte, hashed)| *byte = *hashed);
+        Self(uuid::Builder::from_sha1_bytes(bytes).into_uuid())
+    }
+}
+
+impl fmt::Display for NamedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
     }
 }
 
@@ -131,6 +163,21 @@ mod tests {
     fn a_handle_in_another_spelling_is_refused() {
         for text in ["", "x", "019aa5b25c3e7c619d3f0a4a6f2f8e11", "{019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e1}"] {
             assert!(text.parse::<Handle>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_named_id_follows_from_installation_and_path() {
+        let ours = InstallationId([1, 2, 3, 4]);
+        let id = NamedId::new(ours, &["lab", "web"]);
+        assert_eq!(id, NamedId::new(ours, &["lab", "web"]));
+        assert_eq!(&id.to_string()[14..15], "5");
+        for other in [
+            NamedId::new(ours, &["labweb"]),
+            NamedId::new(ours, &["web", "lab"]),
+            NamedId::new(InstallationId([1, 2, 3, 5]), &["lab", "web"]),
+        ] {
+            assert_ne!(id, other);
         }
     }
 

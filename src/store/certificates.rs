@@ -1,7 +1,9 @@
 //! Certificates that were married to their keys.
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rusqlite::named_params;
 
+use crate::domain::access::TenantId;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
 
@@ -48,6 +50,20 @@ impl View {
             })
         })
     }
+
+    /// The signing requests of a tenant that have the certificate with that SHA-1, oldest first.
+    pub fn requests_with_certificate(&self, tenant: TenantId, sha1: [u8; 20]) -> Result<Vec<Handle>, Error> {
+        self.all(BY_SHA1, (tenant, sha1), |row| row.get("request"))
+    }
+}
+
+const BY_SHA1: &str = "SELECT request FROM certificates WHERE tenant = ?1 AND sha1 = ?2 ORDER BY request";
+
+/// What Venafi's clients know a certificate by; nothing is proved with it.
+pub(super) fn sha1(certificate: &[u8]) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, certificate).as_ref());
+    bytes
 }
 
 impl Tx {
@@ -57,13 +73,14 @@ impl Tx {
     /// `Conflict` when it has one already.
     pub fn insert_certificate(&self, certificate: &Certificate) -> Result<(), Error> {
         self.change_row(
-            "INSERT INTO certificates (request, tenant, leaf, sha256, not_before, not_after, married_at)
-             SELECT handle, tenant, :leaf, :sha256, :not_before, :not_after, :married_at
+            "INSERT INTO certificates (request, tenant, leaf, sha256, sha1, not_before, not_after, married_at)
+             SELECT handle, tenant, :leaf, :sha256, :sha1, :not_before, :not_after, :married_at
              FROM signing_requests WHERE handle = :request",
             named_params! {
                 ":request": certificate.request,
                 ":leaf": certificate.leaf,
                 ":sha256": certificate.sha256,
+                ":sha1": sha1(&certificate.leaf),
                 ":not_before": certificate.not_before,
                 ":not_after": certificate.not_after,
                 ":married_at": certificate.married_at,
@@ -113,6 +130,28 @@ mod tests {
                 .unwrap();
             assert_eq!(store.read(|view| view.certificate(handle(1))).await.unwrap(), Some(certificate));
             assert_eq!(store.read(|view| view.certificate(handle(2))).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_found_by_its_sha1_in_its_tenant() {
+        let store = TestStore::with_principal();
+        store
+            .write(move |tx| {
+                tx.insert_signing_request(&request(1), &[])?;
+                tx.insert_certificate(&certificate(vec![]))
+            })
+            .await
+            .unwrap();
+        let known = sha1(&[1, 2, 3]);
+        assert_eq!(hex::encode(known), "7037807198c22a7d2b0807371d763779a84fdfcf");
+        for (tenant, sha1, found) in [
+            (TenantId::DEFAULT, known, vec![handle(1)]),
+            (TenantId::DEFAULT, [0; 20], vec![]),
+            (TenantId(2), known, vec![]),
+        ] {
+            let read = store.read(move |view| view.requests_with_certificate(tenant, sha1)).await.unwrap();
+            assert_eq!(read, found);
         }
     }
 

@@ -1,7 +1,9 @@
 //! Brings a database to the schema that this program knows. Forwards only.
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::certificates::sha1;
 use super::error::{Error, Kind};
 
 /// What each version of the schema adds to the one before it. Published ones are never edited.
@@ -16,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_numbers.sql"),
     include_str!("migrations/0009_authorities.sql"),
     include_str!("migrations/0010_enrollments.sql"),
+    include_str!("migrations/0011_certificate_fingerprints.sql"),
 ];
 
 /// The version that this program knows.
@@ -56,6 +59,9 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
 
 /// Applies the migrations that are missing, each in a transaction of its own.
 pub(super) fn apply(connection: &Connection) -> Result<(), Error> {
+    let flags = FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    connection
+        .create_scalar_function("sha1", 1, flags, |call| Ok(sha1(call.get_raw(0).as_blob()?).to_vec()))?;
     for (version, sql) in (1_i64..).zip(MIGRATIONS) {
         // The version is read under the write lock: two processes may start at the same time.
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
@@ -66,6 +72,7 @@ pub(super) fn apply(connection: &Connection) -> Result<(), Error> {
         }
         transaction.commit()?;
     }
+    connection.remove_function("sha1", 1)?;
     Ok(())
 }
 

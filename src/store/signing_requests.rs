@@ -59,6 +59,24 @@ impl View {
         self.optional(sql, (tenant, spki_sha256, state), |row| row.get("handle"))
     }
 
+    /// The signing requests of a tenant for a public key, a key of ours or a client's; oldest first.
+    pub fn requests_of_public_key(
+        &self,
+        tenant: TenantId,
+        spki_sha256: [u8; 32],
+    ) -> Result<Vec<SigningRequest>, Error> {
+        self.all(OF_PUBLIC_KEY, (tenant, spki_sha256), signing_request)
+    }
+
+    /// The first of the requests that a signing request renews, directly or not, and the newest of those that
+    /// renew that one; both may be the request itself.
+    pub fn lineage_of(&self, request: Handle) -> Result<(Handle, Handle), Error> {
+        let handle = |row: &Row<'_>| row.get("handle");
+        let first = self.optional(FIRST_OF_LINEAGE, [request], handle)?.unwrap_or(request);
+        let newest = self.optional(NEWEST_OF_LINEAGE, [first], handle)?.unwrap_or(first);
+        Ok((first, newest))
+    }
+
     /// The signing requests that still need the key, so that it must not be destroyed; oldest first.
     pub fn live_requests_of_key(&self, key: Handle) -> Result<Vec<Handle>, Error> {
         let all = self.requests_of_key(key)?;
@@ -72,6 +90,24 @@ const UNFINISHED: &str = "SELECT * FROM signing_requests
      WHERE tenant IN (SELECT id FROM tenants) AND state = ?1 AND token = ?2";
 const RENEWALS: &str = "SELECT handle FROM signing_requests WHERE renews = ?1 ORDER BY handle";
 const OF_KEY: &str = "SELECT handle, state FROM signing_requests WHERE key = ?1 ORDER BY handle";
+
+const OF_PUBLIC_KEY: &str = "SELECT * FROM signing_requests WHERE tenant = ?1 AND client_spki_sha256 = ?2
+     UNION ALL
+     SELECT r.* FROM keys k JOIN signing_requests r ON r.key = k.handle WHERE k.spki_sha256 = ?2 AND r.tenant = ?1
+     ORDER BY handle";
+
+const FIRST_OF_LINEAGE: &str = "WITH RECURSIVE earlier (handle, renews) AS (
+         SELECT handle, renews FROM signing_requests WHERE handle = ?1
+         UNION ALL
+         SELECT r.handle, r.renews FROM earlier e JOIN signing_requests r ON r.handle = e.renews
+     )
+     SELECT handle FROM earlier WHERE renews IS NULL";
+const NEWEST_OF_LINEAGE: &str = "WITH RECURSIVE later (handle) AS (
+         VALUES (?1)
+         UNION ALL
+         SELECT r.handle FROM later l JOIN signing_requests r ON r.renews = l.handle
+     )
+     SELECT handle FROM later ORDER BY handle DESC LIMIT 1";
 
 const TO_BE_ISSUED: &str =
     "SELECT * FROM signing_requests WHERE authority = ?1 AND state = 'pending' ORDER BY handle";

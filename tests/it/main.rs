@@ -60,4 +60,5 @@ mod systemd;
 mod templates;
 mod tidy;
 mod tls;
+mod venafi;
 mod webhooks;

@@ -101,3 +101,39 @@ pub fn serial(certificate_der: &[u8]) -> String {
     let text = stdout(&run(&["x509", "-inform", "DER", "-noout", "-serial"], certificate_der));
     text.trim().rsplit_once('=').unwrap().1.to_owned()
 }
+
+/// What OpenSSL says of a certificate in PEM.
+pub fn certificate_text(certificate: &str) -> String {
+    stdout(&run(&["x509", "-noout", "-text"], certificate.as_bytes()))
+}
+
+/// Has OpenSSL verify a certificate under a root, both in PEM.
+#[track_caller]
+pub fn verify_chain(root: &str, certificate: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let trusted = directory.path().join("root.pem");
+    std::fs::write(&trusted, root).unwrap();
+    let args = ["verify", "-x509_strict", "-CAfile", trusted.to_str().unwrap()];
+    let output = run(&args, certificate.as_bytes());
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// A CSR for a host of the laboratory, with a new RSA key.
+pub fn new_csr(host: &str) -> String {
+    let subject = format!("/C=NL/O=Lab B.V./CN={host}");
+    let sans = format!("subjectAltName=DNS:{host}");
+    let args = [
+        "req",
+        "-new",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "/dev/null",
+        "-subj",
+        &subject,
+        "-addext",
+        &sans,
+    ];
+    stdout(&run(&args, b""))
+}

@@ -306,7 +306,8 @@ fn files_that_do_not_go_together_are_told_before_the_start() {
 }
 
 /// An appliance with an HTTPS listener on any port, and the CA of its certificates.
-fn with_tls(more: &str) -> (Appliance, Ca) {
+/// With HTTPS beside HTTP, and more lines of the configuration; its CA is `ca.pem`.
+pub fn with_tls(more: &str) -> (Appliance, Ca) {
     let appliance = Appliance::new();
     let ca = Ca::new("the CA");
     fs::write(appliance.path("ca.pem"), &ca.pem).unwrap();
@@ -317,7 +318,7 @@ fn with_tls(more: &str) -> (Appliance, Ca) {
     (appliance, ca)
 }
 
-struct Ca {
+pub struct Ca {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -359,13 +360,13 @@ fn client() -> CertificateParams {
 }
 
 /// The HTTPS port of the service that was started last.
-struct Port {
-    address: String,
-    ca: String,
+pub struct Port {
+    pub address: String,
+    pub ca: String,
 }
 
 impl Port {
-    fn of(appliance: &Appliance) -> Self {
+    pub fn of(appliance: &Appliance) -> Self {
         let log = appliance.log();
         let mut entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let serving = entries.rfind(|entry| entry["fields"]["message"] == "serving").unwrap();

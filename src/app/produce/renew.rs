@@ -5,7 +5,7 @@ use crate::app::idempotency::IdempotencyKey;
 use crate::app::{App, Caller, Error, Kind};
 use crate::domain::csr::{ChallengePassword, CsrSpec};
 use crate::domain::id::Handle;
-use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State};
+use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State, Submission};
 
 /// How a signing request is renewed.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Renewal {
     pub challenge_password: Option<ChallengePassword>,
     /// The issuing template to be judged by; that of the earlier request when absent.
     pub template: Option<String>,
+    /// What another surface than the native one was sent.
+    pub submission: Option<Submission>,
 }
 
 /// Whose key a renewal is for.
@@ -90,7 +92,7 @@ fn wish(earlier: SigningRequest, renewal: Renewal) -> Result<Wish, Error> {
         renews: Some(earlier.handle),
         template: renewal.template.or_else(|| earlier.template.map(|template| template.name)),
         validity_days: earlier.validity_days,
-        submission: None,
+        submission: renewal.submission,
         at_once: false,
     })
 }

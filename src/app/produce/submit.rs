@@ -7,7 +7,7 @@ use crate::domain::algorithm::{KeyKind, Scheme};
 use crate::domain::approval::asked_sha256;
 use crate::domain::csr::{self, CsrSpec, ReadCsr};
 use crate::domain::id::Handle;
-use crate::domain::signing_request::{KeySource, SigningRequest, State, TemplateUse};
+use crate::domain::signing_request::{KeySource, SigningRequest, State, Submission, TemplateUse};
 use crate::store::Approval;
 
 /// A CSR that a client brings.
@@ -21,6 +21,8 @@ pub struct ClientCsr {
     pub validity_days: Option<u32>,
     /// The signing request that it renews.
     pub renews: Option<Handle>,
+    /// What another surface than the native one was sent.
+    pub submission: Option<Submission>,
 }
 
 impl App {
@@ -52,7 +54,14 @@ impl App {
             name: template.name.clone(),
             sha256: hex::encode(template.sha256),
         });
-        let facts = Facts { spec, template, authority, validity_days: days, renews: submission.renews };
+        let facts = Facts {
+            spec,
+            template,
+            authority,
+            validity_days: days,
+            renews: submission.renews,
+            submission: submission.submission,
+        };
         let state = if waits.is_some() { State::AwaitingApproval } else { State::Pending };
         let request = self.submitted(caller, &read, facts, state).await?;
         let approval = waits.map(|rules| Approval {
@@ -116,7 +125,7 @@ impl App {
             template: facts.template,
             authority: facts.authority,
             validity_days: facts.validity_days,
-            submission: None,
+            submission: facts.submission,
             continues: true,
             state,
             key: None,
@@ -135,4 +144,5 @@ struct Facts {
     authority: Option<Handle>,
     validity_days: Option<u32>,
     renews: Option<Handle>,
+    submission: Option<Submission>,
 }

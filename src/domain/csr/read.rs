@@ -5,7 +5,9 @@
 
 mod extensions;
 
-use const_oid::db::rfc5912::ID_EXTENSION_REQ;
+use aws_lc_rs::signature::{self as verifiers, UnparsedPublicKey};
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ID_EXTENSION_REQ};
 use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode, Encode, Sequence};
 use spki::AlgorithmIdentifierOwned;
@@ -16,7 +18,7 @@ use super::super::algorithm::{KeyKind, Scheme};
 use super::super::invalid::Invalid;
 use super::super::name::Name;
 use super::super::{key_quality, pem};
-use super::{CsrSpec, kind_of, verify_signature};
+use super::{CsrSpec, kind_of};
 pub(in crate::domain) use extensions::{ReadExtensions, read_extensions};
 
 /// How many bytes are read at most: the limit of an HTTP body.
@@ -36,7 +38,7 @@ pub struct ReadCsr {
     pub spki: Vec<u8>,
     /// The kind of its key.
     pub kind: KeyKind,
-    /// How it is signed.
+    /// How it is signed; the default of the kind where it is signed with another digest, which proves as much.
     pub scheme: Scheme,
 }
 
@@ -61,11 +63,12 @@ pub fn read(bytes: &[u8]) -> Result<ReadCsr, Vec<Invalid>> {
         return Err(refused(format!("its key is of no kind that is taken; these are: {known}")));
     };
     key_quality::check(&spki, kind).map_err(|error| refused(format!("its key is weak: {error}")))?;
-    let scheme = scheme_of(kind, &outer.algorithm).ok_or_else(|| {
+    let (scheme, verifier) = verifier_of(kind, &outer.algorithm).ok_or_else(|| {
         let known = kind.schemes().map(Scheme::name).collect::<Vec<_>>().join(", ");
         refused(format!("is not signed as {kind} keys sign; these are: {known}"))
     })?;
-    verify_signature(&spki, scheme, &signed, outer.signature.raw_bytes())
+    UnparsedPublicKey::new(verifier, info.public_key.subject_public_key.raw_bytes())
+        .verify(&signed, outer.signature.raw_bytes())
         .map_err(|_| refused("its signature does not verify with its key: no proof of possession".into()))?;
     let asked = asked_extensions(&info).map_err(malformed)?;
     let mut problems = Vec::new();
@@ -108,6 +111,29 @@ fn der_of(bytes: &[u8]) -> Result<Vec<u8>, Invalid> {
     }
 }
 
+/// Curve and digest that no key signs with here, but others' do: vcert takes SHA-256 whatever the curve. To prove
+/// possession of a key, any of SHA-2 will do.
+const ELSEWHERE: [(&str, ObjectIdentifier, Verifier); 4] = [
+    ("ec-p256", ECDSA_WITH_SHA_384, &verifiers::ECDSA_P256_SHA384_ASN1),
+    ("ec-p384", ECDSA_WITH_SHA_256, &verifiers::ECDSA_P384_SHA256_ASN1),
+    ("ec-p521", ECDSA_WITH_SHA_256, &verifiers::ECDSA_P521_SHA256_ASN1),
+    ("ec-p521", ECDSA_WITH_SHA_384, &verifiers::ECDSA_P521_SHA384_ASN1),
+];
+
+type Verifier = &'static dyn verifiers::VerificationAlgorithm;
+
+/// The scheme, and what verifies a signature of it.
+fn verifier_of(kind: KeyKind, algorithm: &AlgorithmIdentifierOwned) -> Option<(Scheme, Verifier)> {
+    if let Some(scheme) = scheme_of(kind, algorithm) {
+        return Some((scheme, scheme.verifier()));
+    }
+    let is_it = |(name, oid, _): &&(&str, ObjectIdentifier, Verifier)| {
+        *name == kind.name() && *oid == algorithm.oid && algorithm.parameters.is_none()
+    };
+    let (_, _, verifier) = ELSEWHERE.iter().find(is_it)?;
+    Some((kind.default_scheme(), *verifier))
+}
+
 fn scheme_of(kind: KeyKind, algorithm: &AlgorithmIdentifierOwned) -> Option<Scheme> {
     let parameters = match &algorithm.parameters {
         Some(parameters) => parameters.to_der().ok()?,
@@ -123,4 +149,30 @@ fn asked_extensions(info: &CertReqInfo) -> der::Result<Vec<Extension>> {
         extensions.extend(Vec::<Extension>::from_der(&value.to_der()?)?);
     }
     Ok(extensions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-384 -sha256`
+    const P384_WITH_SHA256: &str = "\
+-----BEGIN CERTIFICATE REQUEST-----
+MIIBDDCBkwIBADAUMRIwEAYDVQQDDAlhLmV4YW1wbGUwdjAQBgcqhkjOPQIBBgUr
+gQQAIgNiAAQorRpTePuN7DZ6L/KEw/AUbccoSlHD/1HLFhHyQ8yWzMpzwE3JkLiA
+PYlz5g1VlSSn0lmDQN5zF2YgWlTPQb9MQ8uQRJvkUX2Ne/jkeXLOq43+g17NK2jG
+A1fKLPjZCL2gADAKBggqhkjOPQQDAgNoADBlAjEA5pRFt7O6jQqbsyI9ATMEoPQE
+7kFWuBcxEQzdIO5QiiOuJUf9I1LgJsqD0PyEFJz5AjAHKWem9Gr1coHWEaZwM/2p
+fP5yjneV8ocnpwDzyBJhbhEGZBXWgFTL1kfJKjvaI78=
+-----END CERTIFICATE REQUEST-----";
+
+    #[test]
+    fn a_curve_with_another_digest_of_sha2_proves_possession() {
+        let read_csr = read(P384_WITH_SHA256.as_bytes()).unwrap();
+        assert_eq!((read_csr.kind.name(), read_csr.scheme.name()), ("ec-p384", "ecdsa-sha384"));
+        let mut tampered = read_csr.der.clone();
+        *tampered.last_mut().unwrap() ^= 1;
+        let refused = read(&tampered).unwrap_err();
+        assert!(refused[0].reason.contains("no proof of possession"), "{refused:?}");
+    }
 }

@@ -6,6 +6,7 @@
 
 pub mod cloudflare;
 pub mod keyfactor;
+pub mod venafi;
 
 use axum::Router;
 
@@ -18,6 +19,8 @@ pub struct Facades {
     pub cloudflare: Option<cloudflare::Settings>,
     /// Keyfactor Command CSR generation.
     pub keyfactor: Option<keyfactor::Settings>,
+    /// Venafi, both generations.
+    pub venafi: Option<venafi::Settings>,
 }
 
 /// Has paths that a vendor writes in several ways routed as one.
@@ -38,6 +41,9 @@ pub(super) fn router(context: &Context, facades: Facades) -> Router {
     }
     if let Some(settings) = facades.keyfactor {
         router = router.merge(keyfactor::router(context.clone(), settings));
+    }
+    if let Some(settings) = facades.venafi {
+        router = router.merge(venafi::router(context.clone(), settings));
     }
     router
 }

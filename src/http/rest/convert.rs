@@ -71,6 +71,7 @@ pub(super) fn renewal(body: api::RenewCsr) -> Renewal {
             .challenge_password
             .map(|api::Secret(password)| ChallengePassword::new(password)),
         template: body.template,
+        submission: None,
     }
 }
 

@@ -203,6 +203,7 @@ pub(super) async fn submit(
         template: asked.template,
         validity_days: asked.validity_days,
         renews,
+        submission: None,
     };
     uninterrupted(async move {
         let produced = context.app.submit(&body.permit.caller, submission).await?;
