@@ -23,6 +23,7 @@ use crate::app::Caller;
 use crate::auth::{Identity, Presented};
 use crate::domain::access::{Grants, Permission, Scope, TenantId};
 use crate::domain::audit::Actor;
+use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 
 /// A body must have arrived after so long: a client that trickles holds a connection, not a handler.
@@ -84,12 +85,30 @@ pub mod needs {
 pub struct Permit<N> {
     /// Who calls, for which tenant.
     pub caller: Caller,
+    found: Option<FoundOut>,
     needed: PhantomData<N>,
 }
 
 impl<N> Clone for Permit<N> {
     fn clone(&self) -> Self {
-        Self { caller: self.caller.clone(), needed: PhantomData }
+        Self { caller: self.caller.clone(), found: self.found.clone(), needed: PhantomData }
+    }
+}
+
+impl Permit<needs::AnyPrincipal> {
+    /// The same for a tenant that is found out only from what is asked for.
+    ///
+    /// # Errors
+    /// 403 when a permission is needed that he does not have there.
+    pub fn within<N: Needed>(&self, tenant: TenantId) -> Result<Permit<N>, Failure> {
+        let caller = Caller { tenant, ..self.caller.clone() };
+        if let Some(found) = &self.found {
+            found.is(caller.actor());
+        }
+        match N::PERMISSION {
+            Some(permission) if !caller.may(permission) => Err(Failure::denied(permission, None)),
+            _ => Ok(Permit { caller, found: self.found.clone(), needed: PhantomData }),
+        }
     }
 }
 
@@ -107,7 +126,8 @@ where
             return Ok(permit.clone());
         }
         let caller = authorised(parts, &Context::from_ref(state), N::PERMISSION).await?;
-        let permit = Self { caller, needed: PhantomData };
+        let found = parts.extensions.get::<FoundOut>().cloned();
+        let permit = Self { caller, found, needed: PhantomData };
         parts.extensions.insert(permit.clone());
         Ok(permit)
     }
@@ -130,6 +150,8 @@ pub enum Shown {
     Bearer(Zeroizing<String>),
     /// User name and password.
     Basic(Zeroizing<String>, Zeroizing<String>),
+    /// An access token that was found good: the handle of the credential that it stands for.
+    Granted(Handle),
     /// Something else, which nobody is known by.
     Unknown,
 }
@@ -156,6 +178,7 @@ impl Shown {
         match self {
             Self::Bearer(secret) => Some(Presented::Bearer(secret)),
             Self::Basic(user, secret) => Some(Presented::Basic(user, secret)),
+            Self::Granted(credential) => Some(Presented::Granted(*credential)),
             Self::Unknown => None,
         }
     }
@@ -366,6 +389,12 @@ where
 }
 
 impl<P> PermittedBody<P> {
+    /// What the client says that it is, without parameters and in lower case.
+    pub fn media_type(&self) -> Option<String> {
+        let essence = self.content_type.as_deref()?.split(';').next()?;
+        Some(essence.trim().to_ascii_lowercase())
+    }
+
     /// The body as JSON.
     ///
     /// # Errors

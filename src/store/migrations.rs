@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_key_life.sql"),
     include_str!("migrations/0008_numbers.sql"),
     include_str!("migrations/0009_authorities.sql"),
+    include_str!("migrations/0010_authority_submissions.sql"),
 ];
 
 /// The version that this program knows.
