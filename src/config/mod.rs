@@ -17,7 +17,7 @@ use spec::{ClientCertificatesSpec, TlsSpec};
 pub use spec::{ConfigSpec, FourEyesSpec, defaults};
 
 use crate::hsm::profile::Profile;
-pub use facades::{CloudflareConfig, FacadesConfig, KeyfactorConfig};
+pub use facades::{CloudflareConfig, FacadesConfig, InfisicalConfig, KeyfactorConfig};
 use templates::TemplateSources;
 pub use webhooks::WebhookConfig;
 
@@ -123,6 +123,11 @@ impl Config {
     /// The key under which the audit log's personal values are HMACed, mode 0600.
     pub fn audit_key_file(&self) -> PathBuf {
         self.data_dir.join("audit-key")
+    }
+
+    /// The key that signs access tokens, mode 0600.
+    pub fn access_token_key_file(&self) -> PathBuf {
+        self.data_dir.join("access-token-key")
     }
 
     /// The SQLite index.
@@ -401,6 +406,7 @@ mod tests {
         assert_eq!(example.limits, smallest.limits);
         assert_eq!(example.authorities, smallest.authorities);
         assert_eq!(example.four_eyes, smallest.four_eyes);
+        assert_eq!(example.facades, smallest.facades);
         assert_eq!(example.tokens["main"].hardware, smallest.tokens["main"].hardware);
         assert_eq!(example.tokens["main"].sessions, smallest.tokens["main"].sessions);
         assert_eq!(example.tokens["main"].write_certificates, smallest.tokens["main"].write_certificates);
