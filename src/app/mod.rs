@@ -36,6 +36,7 @@ pub mod probe;
 pub mod produce;
 pub mod proposals;
 pub mod reconcile;
+pub mod restored;
 mod system;
 pub mod templates;
 pub mod tokens;

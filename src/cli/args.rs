@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod authority;
 mod certificate;
 mod extensions;
 mod maintain;
@@ -14,6 +15,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use access::{ApiKey, Credential, Grant, NewCredential, Out, Principal, Tenant};
 pub use audit::{Audit, ShowAudit, VerifyAudit};
+pub use authority::{Ca, IssueFrom, NewCa};
 pub use certificate::Certificate;
 pub use extensions::Extensions;
 pub use maintain::{Backup, BackupCommand, Completions, Man, Restore};
@@ -64,6 +66,9 @@ pub enum Command {
     /// Find certificates, such as those that end soon.
     #[command(subcommand)]
     Certificate(Certificate),
+    /// Make certification authorities, issue certificates and revoke them.
+    #[command(subcommand)]
+    Ca(Ca),
     /// Say who may do what.
     #[command(subcommand)]
     Principal(Principal),
@@ -94,9 +99,6 @@ pub enum Command {
     Completions(Completions),
     /// Write manual pages.
     Man(Man),
-    /// The process that loads a PKCS#11 module. Started by the service.
-    #[command(hide = true)]
-    Worker,
 }
 
 /// `slot`
@@ -106,6 +108,17 @@ pub enum Slot {
     #[command(after_help = "Examples:\n  strongroom slot list\n  strongroom slot list --token main --json")]
     List {
         /// The token in the configuration; needed when there are several.
+        #[arg(long)]
+        token: Option<String>,
+    },
+    /// Show one slot.
+    #[command(
+        after_help = "Examples:\n  strongroom slot show strongroom\n  strongroom slot show 0 --token main"
+    )]
+    Show {
+        /// Its number, or the label or serial number of the token in it.
+        slot: String,
+        /// The token in the configuration whose module is asked; needed when there are several.
         #[arg(long)]
         token: Option<String>,
     },

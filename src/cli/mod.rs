@@ -13,14 +13,20 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
-use report::Report;
+use report::{Failure, Report};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let args = Args::parse();
+    // Not a command of people's: it is in no help, no completion and no manual page.
+    if command::serve::is_worker() {
+        return command::serve::worker();
+    }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
     let report = Report::new(args.json);
     let outcome = match args.command {
-        Command::Worker => return command::serve::worker(),
         Command::Serve => command::serve::run(&args.target.config),
         Command::CheckConfig => command::check_config::run(&args.target.config, &report),
         Command::Slot(slot) => command::slot::run(&args.target, slot, &report),
@@ -29,6 +35,7 @@ pub fn run() -> ExitCode {
         Command::Key(key) => command::key::run(&args.target, key, &report),
         Command::Proposal(proposal) => command::proposal::run(&args.target, proposal, &report),
         Command::Certificate(certificate) => command::certificate::run(&args.target, certificate, &report),
+        Command::Ca(ca) => command::authority::run(&args.target, ca, &report),
         Command::Principal(principal) => command::principal::run(&args.target, principal, &report),
         Command::ApiKey(key) => command::credential::run_api_key(&args.target, key, &report),
         Command::Credential(credential) => command::credential::run(&args.target, credential, &report),
@@ -45,4 +52,14 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report.failure(&failure),
     }
+}
+
+/// Help and version, which were asked for; or how the command line is wrong.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !std::env::args_os().any(|argument| argument == "--json") {
+        error.exit();
+    }
+    let text = error.to_string();
+    let text = text.trim_end().trim_start_matches("error: ").to_owned();
+    Report::new(true).failure(&Failure::Broken(text))
 }

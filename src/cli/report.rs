@@ -132,7 +132,8 @@ pub fn table<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [Str
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(heading);
     for row in rows {
-        table.add_row(row);
+        let lines = |cell: String| cell.lines().map(visible).collect::<Vec<_>>().join("\n");
+        table.add_row(row.map(lines));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -140,9 +141,33 @@ pub fn table<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [Str
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
+/// What somebody else wrote, without what moves a terminal's cursor or turns its text around.
+pub fn visible(text: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let escaped = |c: char| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
 /// Names and values below each other; a value that is absent is left out.
 pub fn facts<'a>(pairs: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
     let present: Vec<_> = pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let width = present.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    present.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+    present.iter().map(|(name, value)| format!("{name:width$}  {}\n", visible(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_moves_the_cursor_or_turns_the_text_around() {
+        let name = "CN=a\u{202e}moc\u{1b}[2J\nhandle  other";
+        let shown = "CN=a\\u{202e}moc\\u{1b}[2J\\u{a}handle  other";
+        assert_eq!(facts([("subject", Some(name.to_owned()))]), format!("subject  {shown}\n"));
+        let text = table(["SUBJECT"], [[name.to_owned()]].into_iter());
+        assert!(text.contains("CN=a\\u{202e}moc\\u{1b}[2J\n"), "{text}");
+    }
 }

@@ -34,6 +34,7 @@ pub use self::model::{
 pub use self::probe::{Attack, KindProbe, Outcome, PROBE_ID, SignatureProbe, cheapest_first_by_type};
 pub use self::profile::Profile;
 use self::protocol::{Answer, Call, ChangePin, Pin, PinChangedBy, PresentPin, Purpose};
+pub use self::supervisor::WORKER;
 use self::supervisor::{Control, Request, Supervisor};
 use crate::domain::algorithm::{KeyKind, Scheme};
 use crate::domain::id::KeyId;

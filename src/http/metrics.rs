@@ -64,6 +64,8 @@ fn of_the_index(measured: &Measurements) -> Vec<Reading> {
         ages.zip(&counts.pending_since).map(|(age, n)| (vec![("younger_than", age.to_owned())], *n as f64));
     let (records, at) = counts.newest_record.unwrap_or((0, measured.now));
     let age = measured.now.as_millis().saturating_sub(at.as_millis()) as f64 / 1000.0;
+    let backlog = counts.webhook_backlog.iter();
+    let backlog = backlog.map(|(webhook, n)| (vec![("webhook", webhook.clone())], *n as f64));
     let queues = measured.index_queues;
     let waiting = [("index-writer", queues.writer), ("index-readers", queues.readers)];
     let waiting = waiting.map(|(queue, n)| (vec![("queue", queue.to_owned())], count(n)));
@@ -76,6 +78,7 @@ fn of_the_index(measured: &Measurements) -> Vec<Reading> {
             "Signing requests whose key or CSR is being made",
             one(count(measured.being_made)),
         ),
+        reading("webhook_backlog", "Messages that the webhook has still to be sent", backlog.collect()),
         reading("queue_length", "Pieces of work that wait for the index", waiting.to_vec()),
         reading("audit_records", "Number of the newest audit record", one(records as f64)),
         reading("audit_newest_record_age_seconds", "Age of the newest audit record", one(age)),

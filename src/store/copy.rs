@@ -250,6 +250,29 @@ mod tests {
         assert_eq!(examine(&path).unwrap_err().kind(), Kind::Corrupt);
     }
 
+    #[tokio::test]
+    async fn a_copy_whose_audit_chain_holds_and_whose_other_pages_do_not_is_found() {
+        let store = filled().await;
+        let mut snapshot = store.snapshot().await.unwrap();
+        let (_dir, path) = kept(&mut snapshot);
+        let connection = Connection::open(&path).unwrap();
+        let sql = "SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size), \
+                          (SELECT page_size FROM pragma_page_size)
+                   FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'tenants'";
+        let (offset, size): (u32, u16) =
+            connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        drop(connection);
+        // The header of a leaf without entries (https://sqlite.org/fileformat2.html, section 1.6), while the
+        // table has a row.
+        let [high, low] = size.to_be_bytes();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[offset as usize..][..8].copy_from_slice(&[0x0a, 0, 0, 0, 0, high, low, 0]);
+        fs::write(&path, bytes).unwrap();
+        let error = examine(&path).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corrupt);
+        assert!(error.to_string().contains("in index"), "{error}");
+    }
+
     #[test]
     fn an_empty_file_is_no_index() {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -25,6 +25,8 @@ pub struct Counts {
     pub requests: Vec<(State, i64)>,
     /// Pending signing requests made at or after each of the times that were asked for.
     pub pending_since: Vec<i64>,
+    /// Messages that each webhook has still to be sent.
+    pub webhook_backlog: Vec<(String, i64)>,
     /// Number and time of the newest audit record.
     pub newest_record: Option<(i64, Timestamp)>,
 }
@@ -48,13 +50,18 @@ impl View {
             let count = self.optional(sql, (State::Pending, first), |row| row.get(0))?;
             pending_since.push(count.unwrap_or_default());
         }
+        let webhook_backlog = self.all(BACKLOG, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let newest_record =
             self.optional("SELECT seq, at FROM audit ORDER BY seq DESC LIMIT 1", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
-        Ok(Counts { keys, requests, pending_since, newest_record })
+        Ok(Counts { keys, requests, pending_since, webhook_backlog, newest_record })
     }
 }
+
+const BACKLOG: &str =
+    "SELECT webhook, (SELECT count(*) FROM webhook_deliveries d WHERE d.webhook = s.webhook)
+                       FROM (SELECT DISTINCT webhook FROM webhook_subscriptions) s ORDER BY webhook";
 
 #[cfg(test)]
 mod tests {

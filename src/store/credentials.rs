@@ -98,7 +98,7 @@ impl Tx {
     }
 }
 
-fn credential(row: &Row<'_>) -> rusqlite::Result<Credential> {
+pub(super) fn credential(row: &Row<'_>) -> rusqlite::Result<Credential> {
     Ok(Credential {
         handle: row.get("handle")?,
         principal: row.get("principal")?,

@@ -8,7 +8,7 @@
 //! - `connection`, `migrations`: opening the file and bringing it to the known schema
 //! - `jobs`, `writer`, `reader`: the threads that own the connections
 //! - `view`: what a closure sees; `columns`, `page`: how values and pages are read
-//! - `copy`: backups; `counts`: what monitoring counts
+//! - `copy`, `restored`: backups and what they do not know; `counts`: what monitoring counts
 //! - a module per group of tables
 
 use std::path::{Path, PathBuf};
@@ -45,6 +45,7 @@ mod principals;
 mod proposals;
 mod reader;
 mod request_pages;
+mod restored;
 mod signing_requests;
 mod tenants;
 #[cfg(test)]
@@ -77,6 +78,7 @@ pub use numbered_pages::{NumberedFilter, NumberedPage, Sorting};
 pub use page::{Order, Page};
 pub use principals::Principal;
 pub use request_pages::RequestFilter;
+pub use restored::{ForEver, decided_for_ever};
 pub use tenants::Tenant;
 pub use token_reports::TokenReport;
 pub use view::{Tx, View};

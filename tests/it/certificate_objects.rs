@@ -50,7 +50,7 @@ fn nothing_is_written_unless_the_configuration_says_so() {
 #[test]
 fn of_two_certificates_for_one_key_the_token_has_the_newer_one_in_use() {
     let appliance = writing();
-    let service = appliance.start_ready();
+    let mut service = appliance.start_ready();
     let ca = Ca::new("Example CA");
     let first = service.create("www.example.com");
     let renewal = service.post(&renew_path(&first), &json!({})).expect(201).json();
@@ -75,6 +75,10 @@ fn of_two_certificates_for_one_key_the_token_has_the_newer_one_in_use() {
     service.delete(&key_path(&first)).expect(200);
     assert_eq!(appliance.objects().len(), 2, "the sentinel is left");
     Ledger::default().await_agreement(&appliance, &service);
+    service.stop();
+    let (written, removed) = ("key.certificate-written", "key.certificate-removed");
+    assert_eq!(actions(&appliance).iter().filter(|action| *action == written).count(), 2);
+    assert!(actions(&appliance).iter().any(|action| action == removed));
 }
 
 #[test]

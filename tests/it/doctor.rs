@@ -2,9 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
 
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
+use strongroom::domain::audit::{Actor, Event};
+use strongroom::domain::clock::Timestamp;
+use strongroom::domain::id::InstallationId;
+use strongroom::store::Store;
 
+use crate::full::Disk;
 use crate::harness::{Appliance, PIN};
 
 #[test]
@@ -73,6 +80,94 @@ fn each_thing_that_is_wrong_is_found_with_what_to_do() {
     assert_eq!(code, 2);
     let finding = of(&found, "module", "error").unwrap();
     assert!(finding["found"].as_str().unwrap().contains("/nowhere/module.so"), "{finding:#}");
+}
+
+#[test]
+fn what_is_not_there_yet_is_a_warning() {
+    let appliance = Appliance::new();
+    let is_warning = |appliance: &Appliance, check: &str, what: &str| {
+        let (code, found) = examined(appliance);
+        assert_eq!(code, 1, "{found:#}");
+        let finding = of(&found, check, "warning").unwrap_or_else(|| panic!("{check}: {found:#}"));
+        assert!(finding["found"].as_str().unwrap().contains(what), "{finding:#}");
+        assert!(!finding["advice"].as_str().unwrap().is_empty());
+    };
+    is_warning(&appliance, "data directory", "is not there");
+    is_warning(&appliance, "index", "is not there");
+    let mut service = appliance.start_ready();
+    fs::rename(appliance.data("api-key"), appliance.path("kept")).unwrap();
+    is_warning(&appliance, "token", "the service does not say");
+    fs::rename(appliance.path("kept"), appliance.data("api-key")).unwrap();
+    service.stop();
+    let log = fs::File::create(appliance.data("strongroom.db-wal")).unwrap();
+    log.set_len(65 * 1024 * 1024).unwrap();
+    is_warning(&appliance, "index", "write-ahead log has 65 MiB");
+    let text = appliance.config_text().replace("\"pin\"", "\"/run/credentials/strongroom.service/pin\"");
+    appliance.write_private("strongroom.toml", &text);
+    is_warning(&appliance, "PIN file", "is systemd's");
+}
+
+#[test]
+fn files_that_others_can_write_are_found_wherever_they_are() {
+    let appliance = Appliance::new();
+    appliance.start_ready().stop();
+    for name in ["strongroom.toml", "data/tokens"] {
+        let was = fs::metadata(appliance.path(name)).unwrap().permissions();
+        fs::set_permissions(appliance.path(name), fs::Permissions::from_mode(0o722)).unwrap();
+        let (code, found) = examined(&appliance);
+        assert_eq!(code, 2, "{found:#}");
+        let finding = of(&found, "permissions", "error").unwrap();
+        assert!(finding["found"].as_str().unwrap().contains(name), "{finding:#}");
+        fs::set_permissions(appliance.path(name), was).unwrap();
+    }
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_a_warning_and_one_that_ended_an_error() {
+    let appliance = Appliance::new();
+    appliance.start_ready().stop();
+    let tls = "[tls]\nlisten = \"127.0.0.1:0\"\ncertificate = \"server.pem\"\nkey = \"server.key\"\n";
+    appliance.write_private("strongroom.toml", &(appliance.config_text() + tls));
+    let day = Duration::from_secs(86_400);
+    let now = SystemTime::now();
+    for (not_after, level) in [(now + 60 * day, "ok"), (now + 5 * day, "warning"), (now - day, "error")] {
+        let key = KeyPair::generate().unwrap();
+        let mut certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        certificate.not_after = not_after.into();
+        fs::write(appliance.path("server.pem"), certificate.self_signed(&key).unwrap().pem()).unwrap();
+        appliance.write_private("server.key", &key.serialize_pem());
+        let (_, found) = examined(&appliance);
+        assert!(of(&found, "certificate", level).is_some(), "{level}: {found:#}");
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_found() {
+    let appliance = Appliance::new();
+    appliance.start_ready().stop();
+    let hour = 3_600_000;
+    let now = i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let store = Store::open(&appliance.data("strongroom.db"), InstallationId([0; 4]), [0; 32]).unwrap();
+    let event = Event { action: "test", subject: "clock".to_owned(), detail: serde_json::json!({}) };
+    let later = Timestamp::from_millis(now + hour);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let written: Result<(), strongroom::store::Error> =
+        runtime.block_on(store.write(move |tx| tx.append_audit(&Actor::System, later, &event)));
+    written.unwrap();
+    drop(store);
+    let (code, found) = examined(&appliance);
+    assert_eq!((code, level(&found, "clock")), (2, "error"), "{found:#}");
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_told_before_it_is() {
+    for (size, level) in [("32m", "error"), ("300m", "warning")] {
+        let appliance = Appliance::new();
+        fs::create_dir(appliance.path("data")).unwrap();
+        let Some(_disk) = Disk::mount(&appliance.path("data"), size) else { return };
+        let (_, found) = examined(&appliance);
+        assert!(of(&found, "disk", level).is_some(), "{found:#}");
+    }
 }
 
 #[test]

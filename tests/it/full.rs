@@ -224,13 +224,13 @@ fn used_of(service: &Service) -> (u64, Value) {
 }
 
 /// A small file system of its own, under a directory of an appliance.
-struct Disk {
+pub struct Disk {
     at: PathBuf,
 }
 
 impl Disk {
     /// `None`, and says so, without the right to mount.
-    fn mount(at: &Path, size: &str) -> Option<Self> {
+    pub fn mount(at: &Path, size: &str) -> Option<Self> {
         let options = format!("size={size},mode=0700");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
         match mounted {

@@ -36,6 +36,10 @@ fn a_key_goes_through_the_states_of_sp_800_57() {
     assert_eq!(key["life"]["destroy_after"], Value::Null, "never by itself unless that is configured");
     service.delete(&key_path(&csr)).expect(200);
     life("destroyed", &["active", "deactivated", "destroyed", "pre-active"]);
+    for verb in ["retire", "unretire"] {
+        let late = service.post(&format!("{}/{verb}", key_path(&csr)), &json!({})).problem(409, "key.state");
+        assert!(late["detail"].as_str().unwrap().contains("is destroyed and cannot be"), "{late}");
+    }
     service.get("/keys?life=alive").problem(400, "input.invalid");
 }
 

@@ -12,6 +12,7 @@ mod access;
 mod api;
 mod approvals;
 mod audit;
+mod authorities;
 mod backup;
 mod bad_input;
 mod certificate_objects;

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::access::Office;
@@ -28,6 +29,7 @@ fn the_metrics_tell_what_was_done_and_how_the_appliance_is() {
                    route=\"/strongroom/v1/csrs\",outcome=\"done\"}";
     assert_eq!(metrics[created], 2.0);
     assert_eq!(metrics[&created.replace("done", "refused")], 1.0);
+    assert!(metrics[&created.replace("_count", "_sum")] > 0.0);
     assert_eq!(metrics["strongroom_failures_total{code=\"input.invalid\"}"], 1.0);
     assert_eq!(metrics["strongroom_failures_total{code=\"auth.unauthenticated\"}"], 1.0);
     assert_eq!(metrics["strongroom_keys{state=\"present\"}"], 3.0, "with the sentinel");
@@ -41,6 +43,65 @@ fn the_metrics_tell_what_was_done_and_how_the_appliance_is() {
     assert!(metrics["strongroom_audit_newest_record_age_seconds"] < 60.0);
     assert!(metrics.keys().any(|line| line.contains("method=\"OTHER\"")), "made-up methods are one");
     assert!(!metrics.keys().any(|line| line.contains("BREW") || line.contains("coffee")));
+}
+
+#[test]
+fn what_is_under_way_is_counted() {
+    let mut appliance = Appliance::with_chaos();
+    appliance.token_settings("sessions = 3");
+    let service = appliance.start_ready();
+    assert!(scrape(&service)["strongroom_token_sessions{token=\"main\"}"] >= 3.0);
+    appliance.chaos_rules("C_GenerateKeyPair nth=1 sleep-ms=2000");
+    std::thread::scope(|scope| {
+        let making = scope.spawn(|| service.create("slow.example.com"));
+        service.await_that("a key is being made", || {
+            let metrics = scrape(&service);
+            metrics["strongroom_keys_being_made"] == 1.0
+                && metrics["strongroom_token_calls{token=\"main\",lane=\"mutation\"}"] == 1.0
+        });
+        making.join().unwrap();
+    });
+    assert_eq!(scrape(&service)["strongroom_keys_being_made"], 0.0);
+    let other = Connection::open(appliance.data("strongroom.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..6 {
+            let name = format!("waiting-{n}.example.com");
+            let service = &service;
+            scope.spawn(move || service.post("/csrs", &p256(&name)));
+        }
+        service.await_that("work waits for the index", || {
+            scrape(&service)["strongroom_queue_length{queue=\"index-writer\"}"] >= 1.0
+        });
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+}
+
+#[test]
+fn the_age_of_the_newest_audit_record_is_told() {
+    let appliance = Appliance::new();
+    let service = appliance.start_ready();
+    service.create("a.example.com");
+    let index = Connection::open(appliance.data("strongroom.db")).unwrap();
+    let sql = "DROP TRIGGER audit_is_never_changed;
+               UPDATE audit SET at = at - 3600000 WHERE seq = (SELECT max(seq) FROM audit)";
+    index.execute_batch(sql).unwrap();
+    let age = scrape(&service)["strongroom_audit_newest_record_age_seconds"];
+    assert!((3_600.0..3_900.0).contains(&age), "{age}");
+}
+
+#[test]
+fn what_waits_for_a_webhook_that_is_away_is_counted() {
+    let appliance = Appliance::new();
+    appliance.write_private("hook-secret", "0123456789abcdef0123456789abcdef");
+    let hook = "[[webhooks]]\nname = \"hook\"\nurl = \"https://127.0.0.1:1/\"\nsecret_file = \"hook-secret\"\n\
+                events = [\"signing-request.pending\"]\n";
+    appliance.write_private("strongroom.toml", &format!("{}\n{hook}", appliance.config_text()));
+    let service = appliance.start_ready();
+    for name in ["a.example.com", "b.example.com"] {
+        service.create(name);
+    }
+    assert_eq!(scrape(&service)["strongroom_webhook_backlog{webhook=\"hook\"}"], 2.0);
 }
 
 #[test]

@@ -282,8 +282,12 @@ fn a_probe_that_is_killed_leaves_nothing_after_the_next_start() {
     service.kill();
     let _ = asking.wait_with_output();
     assert_eq!(appliance.objects().len(), 4);
-    let service = appliance.start_ready();
+    let mut service = appliance.start_ready();
     assert_eq!(token(&service)["inventory"]["destroyed"], 2);
+    service.stop();
+    let cleared =
+        audit_of(&appliance).into_iter().filter(|record| record.action == "token.leftover-destroyed");
+    assert_eq!(cleared.count(), 1);
     assert_eq!(appliance.objects().len(), 2, "the sentinel");
 }
 

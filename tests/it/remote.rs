@@ -24,12 +24,15 @@ fn what_goes_through_the_service_works_over_https() {
     remote.json(&["csr", "marry", handle, certificate.to_str().unwrap()]);
     assert_eq!(remote.json(&["csr", "show", handle])["status"], "issued");
     assert_eq!(remote.json(&["token", "list"])["items"][0]["name"], "main");
-    assert_eq!(remote.json(&["slot", "list"]), service.get("/tokens/main/slots").json());
+    let slots = service.get("/tokens/main/slots").json();
+    assert_eq!(remote.json(&["slot", "list"]), slots);
+    assert_eq!(remote.json(&["slot", "show", "test-token"]), slots["items"][0]);
     assert!(remote.json(&["key", "reconcile"])["objects"].as_u64().unwrap() >= 4);
     assert_eq!(remote.json(&["token", "probe", "--kinds", "ec-p256"])["leaks"], false);
     let out = appliance.path("fetched");
     let backup = remote.json(&["backup", "--out", out.to_str().unwrap()]);
     assert_eq!(backup["bytes"], fs::metadata(out.join("strongroom.db")).unwrap().len());
+    assert_eq!(remote.json(&["slot", "wipe", "--yes", "--force"])["keys"], 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::harness::{Appliance, PIN, Service, p256};
+use crate::harness::{Appliance, PIN, Service, p256, signal};
 
 #[test]
 fn an_unknown_token_label_is_told_with_the_labels_there_are() {
@@ -184,6 +184,26 @@ fn a_stop_ends_in_good_order_and_a_start_goes_on() {
     let service = appliance.start_ready();
     let shown = service.get(&format!("/csrs/{}", csr["handle"].as_str().unwrap())).expect(200).json();
     assert_eq!(shown, csr);
+}
+
+#[test]
+fn a_stop_waits_for_the_create_that_is_being_answered() {
+    let appliance = Appliance::with_chaos();
+    let mut service = appliance.start_ready();
+    appliance.chaos_rules("C_GenerateKeyPair nth=1 sleep-ms=1500");
+    let made = std::thread::scope(|scope| {
+        let making = scope.spawn(|| service.post("/csrs", &p256("slow.example.com")));
+        service.await_that("the token is at it", || {
+            let reply = service.get("//metrics").expect(200);
+            String::from_utf8(reply.bytes).unwrap().contains("strongroom_keys_being_made 1")
+        });
+        signal(service.pid(), "TERM");
+        making.join().unwrap().expect(201).json()
+    });
+    assert!(service.await_exit().success());
+    drop(service);
+    let service = appliance.start_ready();
+    assert_eq!(service.get(&format!("/csrs/{}", made["handle"].as_str().unwrap())).expect(200).json(), made);
 }
 
 /// Waits until the only token has a problem that says so; answers all of it.

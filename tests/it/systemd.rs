@@ -51,6 +51,33 @@ fn a_watchdog_that_is_another_processs_is_not_fed() {
 }
 
 #[test]
+fn the_watchdog_goes_hungry_while_the_index_does_not_answer() {
+    let mut appliance = Appliance::new();
+    let mut manager = Manager::of(&mut appliance);
+    let service = appliance.start_ready();
+    manager.await_message("WATCHDOG=1");
+    let other = rusqlite::Connection::open(appliance.data("strongroom.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // The limit is 3 s, so that it is fed within each 2 s.
+    manager.hear_for(Duration::from_secs(2));
+    manager.heard.clear();
+    manager.hear_for(Duration::from_secs(3));
+    assert!(!manager.heard.iter().any(|heard| heard.contains("WATCHDOG")), "{:?}", manager.heard);
+    other.execute_batch("ROLLBACK").unwrap();
+    manager.await_message("WATCHDOG=1");
+    service.get("//livez").expect(200);
+}
+
+/// `ExecReload` runs what every system has: /bin/kill is of a package that a small one does without.
+#[test]
+fn the_unit_needs_no_program_but_the_shell_and_ours() {
+    let unit = include_str!("../../scripts/systemd/strongroom.service");
+    let runs = unit.lines().filter_map(|line| line.strip_prefix("Exec")?.split_once('='));
+    let programs: Vec<_> = runs.map(|(_, line)| line.split(' ').next().unwrap()).collect();
+    assert_eq!(programs, ["/usr/local/bin/strongroom", "/bin/sh"]);
+}
+
+#[test]
 fn the_unit_file_is_hardened() {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/systemd/strongroom.service");
     let analysed = Command::new("systemd-analyze")
@@ -90,6 +117,15 @@ impl Manager {
             if !self.heard.iter().flat_map(|message| message.lines()).any(|heard| heard == *line) {
                 self.await_message(line);
             }
+        }
+    }
+
+    fn hear_for(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            let mut buffer = [0; 4096];
+            let Ok(length) = self.socket.recv(&mut buffer) else { continue };
+            self.heard.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
         }
     }
 

@@ -105,6 +105,29 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
+fn the_pause_before_the_next_attempt_doubles() {
+    let mut appliance = Appliance::new();
+    let mut receiver = Receiver::start(&appliance, "200");
+    receiver.stop();
+    configure(&mut appliance, &receiver, "[\"signing-request.pending\"]", LOCAL);
+    let service = appliance.start_ready();
+    service.create("www.example.com");
+    let next_after = |attempts: i64| {
+        let mut next = 0;
+        service.await_that("that many attempts failed", || {
+            let sql = "SELECT attempts, due_at FROM webhook_deliveries";
+            let (failed, due_at): (i64, i64) =
+                index(&appliance).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            next = due_at;
+            failed >= attempts
+        });
+        next
+    };
+    let (second, third) = (next_after(2), next_after(3));
+    assert!(third - second >= 4_000, "{} ms", third - second);
+}
+
+#[test]
 fn a_near_address_is_refused_unless_it_is_listed() {
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
         let mut appliance = Appliance::new();
@@ -143,7 +166,12 @@ fn the_end_of_a_certificate_is_told_once_for_each_number_of_days() {
     let mut service = appliance.start_ready();
     let ca = Ca::new("Example CA");
     let mut told = Vec::new();
-    for (name, days) in [("five.example.com", 5), ("twenty.example.com", 20), ("hundred.example.com", 100)] {
+    for (name, days) in [
+        ("five.example.com", 5),
+        ("twenty.example.com", 20),
+        ("hundred.example.com", 100),
+        ("retired.example.com", 5),
+    ] {
         let csr = service.create(name);
         let certificate = ca.issue_with(csr["csr"].as_str().unwrap(), |params| {
             params.not_after = (SystemTime::now() + Duration::from_secs(days * 86_400)).into();
@@ -152,6 +180,8 @@ fn the_end_of_a_certificate_is_told_once_for_each_number_of_days() {
         service.put(&path, "application/x-pem-file", certificate.pem().as_bytes()).expect(200);
         told.push(csr["handle"].clone());
     }
+    let retired = format!("/csrs/{}/retire", told[3].as_str().unwrap());
+    service.post(&retired, &json!({})).expect(200);
     service.stop();
     drop(service);
     let mut service = appliance.start_ready();

@@ -132,8 +132,11 @@ mod tests {
         assert_eq!(AuditKey::open(&path).unwrap().pseudonym("WWW.example.com").unwrap(), pseudonym);
         assert_ne!(key.pseudonym("www.example.org").unwrap(), pseudonym);
         let old = fs::read(&path).unwrap();
+        let same_file = dir.path().join("kept");
+        fs::hard_link(&path, &same_file).unwrap();
         key.replace().unwrap();
         assert_ne!(fs::read(&path).unwrap(), old);
+        assert_eq!(fs::read(&same_file).unwrap(), [0; 32], "it is overwritten, not only replaced");
         assert_ne!(key.pseudonym("www.example.com").unwrap(), pseudonym);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }

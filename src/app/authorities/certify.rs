@@ -87,7 +87,7 @@ impl App {
         failpoint::reached("authority-import-after");
         imported?;
         self.refresh_crl_soon(handle).await;
-        self.issue_waiting_soon(handle).await;
+        self.issue_waiting_soon(handle);
         self.authority(caller, handle).await
     }
 

@@ -203,7 +203,7 @@ impl App {
     }
 
     /// Issues for everything that waited for an authority, in a task of its own.
-    pub(super) async fn issue_waiting_soon(&self, authority: Handle) {
+    pub(super) fn issue_waiting_soon(&self, authority: Handle) {
         let app = self.clone();
         tokio::spawn(async move {
             if let Err(error) = app.issue_waiting(authority).await {

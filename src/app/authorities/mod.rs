@@ -202,12 +202,14 @@ impl App {
         self.change_authority(caller, handle, Command::Disable).await
     }
 
-    /// Has a disabled authority issue again.
+    /// Has a disabled authority issue again, what waited for it first.
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is not disabled.
     pub async fn enable_authority(&self, caller: &Caller, handle: Handle) -> Result<AuthorityView, Error> {
-        self.change_authority(caller, handle, Command::Enable).await
+        let enabled = self.change_authority(caller, handle, Command::Enable).await?;
+        self.issue_waiting_soon(handle);
+        Ok(enabled)
     }
 
     /// Deletes an authority: it issues nothing more, its name is free, and its key may be destroyed. What it

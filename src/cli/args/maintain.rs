@@ -39,7 +39,8 @@ pub enum BackupCommand {
 #[command(after_help = "Examples:\n  strongroom restore /backup/2026-11-22\n  \
                         strongroom restore /backup/2026-11-22 --replace\n\n\
                         Stop the service first. Keys that are newer than the backup come back as `recovered` \
-                        when it starts; credentials that were revoked since count again: look at them.")]
+                        when it starts; none is destroyed by itself. Credentials that were revoked since stay so \
+                        where the replaced index tells; else they count again: look at them.")]
 pub struct Restore {
     /// The backup's directory.
     pub dir: PathBuf,

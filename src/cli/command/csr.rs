@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn patience_has_an_end_that_is_told() {
         let csr: api::Csr = serde_json::from_value(serde_json::json!({
-            "handle": "019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11", "status": "intent", "created_at": "",
+            "handle": "019aa5b2-5c3e-7c61-9d3f-0a4a6f2f8e11", "status": "intent", "origin": "token", "created_at": "",
             "updated_at": "", "subject": "CN=a", "sans": [], "extensions": {}, "signature": "ecdsa-sha256",
             "key": { "source": "new", "kind": "ec-p256", "token": "main" },
             "evidence": { "level": "E0", "meaning": "" },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::report::{Failure, Report, facts};
+use crate::cli::report::{Failure, Report, facts, visible};
 use crate::domain::csr::inspect::{
     self, AttributeContent, Content, Finding, Form, Inspection, Key, Policy, Severity, Signature,
     SubjectAttribute, Verdict,
@@ -58,7 +58,7 @@ fn text(csr: &Inspection) -> String {
         ("spki sha256", csr.key.spki_sha256.clone()),
         ("signature", signature(&csr.signature)),
     ]);
-    let pairs = facts(pairs.into_iter().map(|(name, value)| (name, Some(visible(&value)))));
+    let pairs = facts(pairs.into_iter().map(|(name, value)| (name, Some(value))));
     let findings: String = csr.findings.iter().map(finding).collect();
     if findings.is_empty() {
         format!("{pairs}\nnothing looks wrong\n")
@@ -142,14 +142,4 @@ fn finding(finding: &Finding) -> String {
 
 fn joined<T>(items: &[T], separator: &str, text: impl Fn(&T) -> String) -> String {
     items.iter().map(text).collect::<Vec<_>>().join(separator)
-}
-
-/// What somebody else wrote, without what moves a terminal's cursor or turns its text around.
-fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let escaped = |c: char| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
 }

@@ -1,6 +1,7 @@
 //! What commands do: a file per noun.
 
 pub mod audit;
+pub mod authority;
 pub mod backup;
 pub mod certificate;
 pub mod check_config;

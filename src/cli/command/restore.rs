@@ -10,21 +10,32 @@ use serde_json::json;
 
 use super::backup::{self, Manifest, new_private_file};
 use crate::app::SystemClock;
+use crate::app::restored::{Settled, settle};
 use crate::cli::args::Restore;
-use crate::cli::report::{Failure, Report, say};
+use crate::cli::report::{Failure, Report, facts, say};
 use crate::config::Config;
 use crate::domain::audit::{Actor, Event};
 use crate::domain::clock::Clock;
-use crate::domain::id::InstallationId;
+use crate::domain::id::{Handle, InstallationId};
 use crate::serve;
-use crate::store::{self, Store};
+use crate::store::{self, ForEver, Store};
 
 #[derive(Serialize)]
 struct Restored {
     database: PathBuf,
     /// Where the index is that was there before.
     replaced: Option<PathBuf>,
+    /// Retired keys that are not destroyed by themselves any more.
+    held_keys: Vec<String>,
+    /// What was decided for ever since the backup, and still is; absent where nothing tells.
+    since_backup: Option<SinceBackup>,
     backup: Manifest,
+}
+
+#[derive(Serialize)]
+struct SinceBackup {
+    revoked_credentials: Vec<String>,
+    compromised_keys: Vec<String>,
 }
 
 pub fn run(config: &Path, restore: &Restore, report: &Report) -> Result<(), Failure> {
@@ -50,20 +61,66 @@ pub fn run(config: &Path, restore: &Restore, report: &Report) -> Result<(), Fail
         |error: io::Error| Failure::Broken(format!("cannot restore {}: {error}", database.display()));
     let ready = beside(&database, "-restoring");
     copied(&restore.dir.join(backup::DATABASE), &ready, &manifest)?;
-    record(&ready, &manifest)?;
+    let since = decided_since(&database);
+    let is_known = since.is_some();
+    let settled = record(&ready, &manifest, since.unwrap_or_default())?;
     for file in [&ready, &lock] {
         belongs_with(file, &config.data_dir).map_err(failed)?;
     }
     let replaced = put_in_place(&ready, &config).map_err(failed)?;
-    let restored = Restored { database, replaced, backup: manifest };
+    let texts = |handles: Vec<Handle>| handles.iter().map(Handle::to_string).collect();
+    let since_backup = is_known.then(|| SinceBackup {
+        revoked_credentials: texts(settled.revoked),
+        compromised_keys: texts(settled.compromised),
+    });
+    let held_keys = texts(settled.held);
+    let restored = Restored { database, replaced, held_keys, since_backup, backup: manifest };
     report.print(&restored, |restored| {
         let replaced = restored.replaced.as_ref();
         let replaced = replaced.map(|path| format!("the index that was there is {}\n", path.display()));
         let (database, text) = (restored.database.display(), backup::text(&restored.backup));
-        format!("restored {database}\n{}{text}", replaced.unwrap_or_default())
+        format!("restored {database}\n{}{text}{}", replaced.unwrap_or_default(), settled_text(restored))
     })?;
-    say("start the service: it compares the index with the token, and newer keys come back as `recovered`");
+    advise(&restored);
     Ok(())
+}
+
+fn settled_text(restored: &Restored) -> String {
+    let list = |handles: &Vec<String>| (!handles.is_empty()).then(|| handles.join(", "));
+    let since = restored.since_backup.as_ref();
+    facts([
+        ("not destroyed by themselves", list(&restored.held_keys)),
+        ("revoked again", since.and_then(|since| list(&since.revoked_credentials))),
+        ("compromised again", since.and_then(|since| list(&since.compromised_keys))),
+    ])
+}
+
+fn advise(restored: &Restored) {
+    if !restored.held_keys.is_empty() {
+        say(
+            "keys that were to be destroyed by themselves are kept, since they may be in use again: `strongroom \
+             key destroy` those that are not",
+        );
+    }
+    if restored.since_backup.is_none() {
+        say(
+            "nothing tells which credentials were revoked since the backup, or which keys compromised: those count \
+             again; look at `strongroom credential list` before clients can reach the service",
+        );
+    }
+    say("grants and principals are as the backup has them: look at `strongroom principal list`");
+    say("start the service: it compares the index with the token, and newer keys come back as `recovered`");
+}
+
+/// What the index that is replaced says for ever. `None` where there is none, or it cannot be read: that may be
+/// why there is a restore.
+fn decided_since(database: &Path) -> Option<ForEver> {
+    if !database.exists() {
+        return None;
+    }
+    store::decided_for_ever(database)
+        .inspect_err(|error| say(format_args!("the index that is there is not looked at: {error}")))
+        .ok()
 }
 
 /// A copy that is known to be that of the manifest, whatever happened to the backup since it was verified.
@@ -88,26 +145,30 @@ fn copied(from: &Path, to: &Path, manifest: &Manifest) -> Result<(), Failure> {
 }
 
 /// Says in the audit log that there was a restore: what follows the backup's end is not what followed it
-/// before. Also brings an older schema to the one of this program.
-fn record(index: &Path, manifest: &Manifest) -> Result<(), Failure> {
+/// before; and settles what the backup cannot know. Also brings an older schema to the one of this program.
+fn record(index: &Path, manifest: &Manifest, since: ForEver) -> Result<Settled, Failure> {
     let actor = Actor::Uid(rustix::process::getuid().as_raw());
     let detail = json!({ "made_at": manifest.made_at, "sha256": manifest.sha256 });
     let event = Event { action: "index.restored", subject: "index".to_owned(), detail };
     let now = SystemClock.now();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
-    runtime.block_on(async {
+    let settled = runtime.block_on(async {
         // The backup has an installation and an instance key; these are for new databases.
         let store = Store::open(index, InstallationId([0; 4]), [0; 32]).map_err(Failure::broken)?;
-        let recorded: Result<(), store::Error> =
-            store.write(move |tx| tx.append_audit(&actor, now, &event)).await;
-        recorded.map_err(Failure::broken)
+        let settled: Result<Settled, store::Error> = store
+            .write(move |tx| {
+                tx.append_audit(&actor, now, &event)?;
+                settle(tx, &actor, now, since)
+            })
+            .await;
+        settled.map_err(Failure::broken)
     })?;
     // The last connection is closed: all is in the one file.
     if beside(index, "-wal").exists() {
         return Err(Failure::Broken(format!("{} is still in use; try again", index.display())));
     }
-    Ok(())
+    Ok(settled)
 }
 
 /// The service may be another user than the one who restores.

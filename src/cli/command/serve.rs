@@ -13,6 +13,11 @@ pub fn run(config: &Path) -> Result<(), Failure> {
     runtime.block_on(serve::run(config)).map_err(Failure::broken)
 }
 
+/// Whether the service started this process to load a module.
+pub fn is_worker() -> bool {
+    std::env::args_os().skip(1).eq([hsm::WORKER])
+}
+
 pub fn worker() -> ExitCode {
     telemetry::init();
     hsm::worker::run()

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hyper::Method;
 use secrecy::SecretString;
+use tokio::runtime::Runtime;
 
 use super::key::confirm;
 use super::proposal::undertake;
@@ -14,32 +15,26 @@ use crate::cli::args::{ChangedPins, Pins, Slot, Target};
 use crate::cli::client::{Call, Client, escape};
 use crate::cli::pin;
 use crate::cli::pin_file::NewPinFile;
-use crate::cli::report::{Failure, Report, say, table};
+use crate::cli::report::{Failure, Report, facts, say, table};
 use crate::config::{Config, TokenConfig};
 use crate::hsm::{self, InitToken, NewPin, PinHolder, SlotInfo, StartOptions, TokenSpec};
 use crate::serve;
 
 pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> {
     if target.server.is_some() {
-        let Slot::List { token } = slot else {
-            let local = "this works on the token itself; run it on the service's machine, without --server";
-            return Err(Failure::Broken(local.to_owned()));
-        };
-        let items = ask_service(target, &token_of_service(target, token)?)?;
-        return report.print(&api::Slots { items }, |slots| rows(&slots.items));
+        return run_elsewhere(target, slot, report);
     }
     let config = super::config(&target.config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::broken)?;
     match slot {
         Slot::List { token } => {
-            let (name, token) = configured(&config, token.as_deref())?;
-            let slots = match runtime.block_on(hsm::slots(&spec(&config, name, token)?, &options(&config))) {
-                Ok(slots) => slots.iter().map(wire).collect(),
-                Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(target, name)?,
-                Err(error) => return Err(failure(&error)),
-            };
-            report.print(&api::Slots { items: slots }, |slots| rows(&slots.items))
+            let items = slots(target, &config, token.as_deref(), &runtime)?;
+            report.print(&api::Slots { items }, |slots| rows(&slots.items))
+        }
+        Slot::Show { slot, token } => {
+            let slots = slots(target, &config, token.as_deref(), &runtime)?;
+            report.print(&one_of(slots, &slot)?, text)
         }
         Slot::Init { token, pins } => {
             let (name, token) = configured(&config, token.as_deref())?;
@@ -80,6 +75,57 @@ pub fn run(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> 
             let slot = changed(target, name, result)?;
             report.print(&slot, |slot| rows(std::slice::from_ref(slot)))
         }
+    }
+}
+
+/// By a service on another machine, whose configuration and module are not here.
+fn run_elsewhere(target: &Target, slot: Slot, report: &Report) -> Result<(), Failure> {
+    match slot {
+        Slot::List { token } => {
+            let items = ask_service(target, &token_of_service(target, token)?)?;
+            report.print(&api::Slots { items }, |slots| rows(&slots.items))
+        }
+        Slot::Show { slot, token } => {
+            let slots = ask_service(target, &token_of_service(target, token)?)?;
+            report.print(&one_of(slots, &slot)?, text)
+        }
+        Slot::Wipe { token, force, yes } => {
+            wipe(target, &token_of_service(target, token)?, force, yes, report)
+        }
+        Slot::Init { .. } | Slot::SetPin { .. } | Slot::ChangePin { .. } => {
+            let local = "this works on the token itself; run it on the service's machine, without --server";
+            Err(Failure::Broken(local.to_owned()))
+        }
+    }
+}
+
+/// By a worker of our own, or by the service while that holds the token's lock.
+fn slots(
+    target: &Target,
+    config: &Config,
+    token: Option<&str>,
+    runtime: &Runtime,
+) -> Result<Vec<api::Slot>, Failure> {
+    let (name, token) = configured(config, token)?;
+    match runtime.block_on(hsm::slots(&spec(config, name, token)?, &options(config))) {
+        Ok(slots) => Ok(slots.iter().map(wire).collect()),
+        Err(error) if error.kind() == hsm::Kind::LockHeld => ask_service(target, name),
+        Err(error) => Err(failure(&error)),
+    }
+}
+
+/// The slot with that number, label or serial number.
+fn one_of(slots: Vec<api::Slot>, wanted: &str) -> Result<api::Slot, Failure> {
+    let is_it = |slot: &api::Slot| {
+        slot.number.to_string() == wanted
+            || slot.label.as_deref() == Some(wanted)
+            || slot.serial.as_deref() == Some(wanted)
+    };
+    let mut found: Vec<_> = slots.into_iter().filter(is_it).collect();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::Refused(format!("no slot is or has `{wanted}`; see `strongroom slot list`"))),
+        n => Err(Failure::Refused(format!("`{wanted}` could be {n} slots; say which by its number"))),
     }
 }
 
@@ -250,6 +296,16 @@ fn wire(info: &SlotInfo) -> api::Slot {
         serial: info.serial().map(str::to_owned),
         initialized: info.is_initialized(),
     }
+}
+
+fn text(slot: &api::Slot) -> String {
+    facts([
+        ("slot", Some(slot.number.to_string())),
+        ("description", Some(slot.description.clone())),
+        ("initialized", Some(if slot.initialized { "yes" } else { "no" }.to_owned())),
+        ("label", slot.label.clone()),
+        ("serial", slot.serial.clone()),
+    ])
 }
 
 fn rows(slots: &[api::Slot]) -> String {

@@ -1,12 +1,16 @@
 use super::*;
 
-const EVERY: [Permission; 16] = [
+const EVERY: [Permission; 20] = [
     Permission::CsrCreate,
     Permission::CsrRead,
     Permission::CsrApprove,
     Permission::CsrCancel,
     Permission::CertificateMarry,
     Permission::CertificateRead,
+    Permission::CertificateIssue,
+    Permission::CertificateRevoke,
+    Permission::AuthorityRead,
+    Permission::AuthorityManage,
     Permission::KeyRead,
     Permission::KeyDestroy,
     Permission::TokenRead,

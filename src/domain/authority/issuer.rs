@@ -98,6 +98,10 @@ impl Issuer {
         }
         let leaf = &chain.leaf;
         let ca = ReadCa::of(leaf)?;
+        if !ca.signs_crls {
+            let missing = "keyUsage does not say cRLSign";
+            return Err(NotAnIssuer::NotACa { subject: leaf.subject.clone(), missing });
+        }
         Ok(Self {
             name: ca.name,
             spki: leaf.spki.clone(),
@@ -117,6 +121,7 @@ impl Issuer {
 
 /// What a CA's certificate says of what it may issue.
 struct ReadCa {
+    signs_crls: bool,
     name: Vec<u8>,
     key_id: Vec<u8>,
     path_length: Option<u8>,
@@ -134,13 +139,14 @@ impl ReadCa {
         if parsed.version() == X509Version::V1 {
             // Some old roots: taken as a CA that stands above, where nothing else can be asked of it.
             let key_id = csr::key_identifier(&certificate.spki).unwrap_or_default();
-            return Ok(Self { name, key_id, path_length: None, constraints: None });
+            return Ok(Self { signs_crls: true, name, key_id, path_length: None, constraints: None });
         }
         let constraints = parsed.basic_constraints().ok().flatten();
         let constraints = constraints
             .filter(|constraints| constraints.value.ca)
             .ok_or_else(|| not_a_ca("basicConstraints does not say cA"))?;
         let usage = parsed.key_usage().ok().flatten();
+        let signs_crls = usage.as_ref().is_none_or(|usage| usage.value.crl_sign());
         if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
             return Err(not_a_ca("keyUsage does not say keyCertSign"));
         }
@@ -157,7 +163,7 @@ impl ReadCa {
             }
         };
         let constraints = name_constraints(&certificate.der).map_err(not_understood)?;
-        Ok(Self { name, key_id, path_length, constraints })
+        Ok(Self { signs_crls, name, key_id, path_length, constraints })
     }
 }
 

@@ -2,6 +2,8 @@
 //! refused.
 
 mod inspected;
+mod issued;
+mod read;
 mod requested;
 
 use std::sync::LazyLock;

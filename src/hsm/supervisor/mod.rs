@@ -19,6 +19,7 @@ use self::backoff::Backoff;
 use self::life::{Death, Life, News};
 pub(super) use self::outstanding::Request;
 use self::outstanding::unavailable;
+pub use self::process::WORKER;
 use self::process::Worker;
 use super::error::{Error, Kind};
 use super::model::TokenStatus;

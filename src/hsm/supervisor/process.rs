@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 use crate::hsm::error::{Error, Kind};
 use crate::hsm::protocol::{self, Frames, FromWorker, Hello, ToWorker};
 
-/// The hidden subcommand under which the executable is a worker.
-pub(crate) const SUBCOMMAND: &str = "worker";
+/// The only argument of the executable when it is a worker.
+pub const WORKER: &str = "worker";
 
 /// Variables that a worker inherits beside those of its token: modules look for configuration
 /// below HOME and for helpers in PATH.
@@ -51,7 +51,7 @@ impl Worker {
         ours.set_nonblocking(true).map_err(failed)?;
         let inherited = INHERITED.iter().copied().chain(handed_on.iter().map(String::as_str));
         let child = Command::new(executable)
-            .arg(SUBCOMMAND)
+            .arg(WORKER)
             .env_clear()
             .envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs(env)

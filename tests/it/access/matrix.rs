@@ -31,6 +31,22 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("post", "/audit/forget-key", This(Permission::SystemOperate)),
     ("post", "/audit/restart-chain", This(Permission::SystemOperate)),
     ("get", "/audit/verify", This(Permission::AuditRead)),
+    ("get", "/authorities", This(Permission::AuthorityRead)),
+    ("post", "/authorities", This(Permission::AuthorityManage)),
+    ("get", "/authorities/{handle}", This(Permission::AuthorityRead)),
+    ("delete", "/authorities/{handle}", This(Permission::AuthorityManage)),
+    ("get", "/authorities/{handle}/certificate", This(Permission::AuthorityRead)),
+    ("put", "/authorities/{handle}/certificate", This(Permission::AuthorityManage)),
+    ("get", "/authorities/{handle}/certificates", This(Permission::AuthorityRead)),
+    ("get", "/authorities/{handle}/certificates/{serial}", This(Permission::AuthorityRead)),
+    ("post", "/authorities/{handle}/certificates/{serial}/revoke", This(Permission::CertificateRevoke)),
+    ("get", "/authorities/{handle}/crl", This(Permission::AuthorityRead)),
+    ("get", "/authorities/{handle}/csr", This(Permission::AuthorityRead)),
+    ("post", "/authorities/{handle}/disable", This(Permission::AuthorityManage)),
+    ("post", "/authorities/{handle}/enable", This(Permission::AuthorityManage)),
+    ("post", "/authorities/{handle}/intermediates", This(Permission::AuthorityManage)),
+    ("post", "/authorities/{handle}/issue", This(Permission::CertificateIssue)),
+    ("post", "/authorities/{handle}/renew", This(Permission::AuthorityManage)),
     ("post", "/backup", This(Permission::SystemOperate)),
     ("post", "/bootstrap", LocalUser),
     ("get", "/credentials", AnyPrincipal),
@@ -39,6 +55,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/certificates", This(Permission::CertificateRead)),
     ("get", "/csrs", This(Permission::CsrRead)),
     ("post", "/csrs", This(Permission::CsrCreate)),
+    ("post", "/csrs/submit", This(Permission::CsrCreate)),
     ("get", "/csrs/{handle}", This(Permission::CsrRead)),
     ("delete", "/csrs/{handle}", This(Permission::CsrCancel)),
     ("get", "/csrs/{handle}/certificate", This(Permission::CertificateRead)),
@@ -105,6 +122,7 @@ fn every_role_may_call_what_the_matrix_says_and_nothing_else() {
                 .unwrap_or_else(|| panic!("{method} {route} has no entry in the matrix"));
             let path = route
                 .replace("{handle}", ANY_HANDLE)
+                .replace("{serial}", &"a".repeat(40))
                 .replace("{name}", "nowhere")
                 .replace("{principal}", "nobody-there")
                 .replace("{role}", "reader");

@@ -164,6 +164,8 @@ fn without_four_eyes_the_command_line_wipes_at_once() {
     assert_eq!(wiped.status.code(), Some(0), "{wiped:?}");
     assert_eq!(String::from_utf8(wiped.stdout).unwrap(), "destroyed 1 key(s) on token main\n");
     assert_eq!(appliance.private_keys(), 1);
+    let records = service.get("/audit?action=token.wiped").expect(200).json();
+    assert_eq!(records["items"].as_array().unwrap().len(), 1, "{records}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The audit log: who did what and who was refused, without a name that is not needed; every edit found;
 //! no change without a record.
 
+mod by_itself;
 mod damage;
 mod edits;
 mod operations;

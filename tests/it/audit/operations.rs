@@ -30,6 +30,7 @@ fn every_operation_that_is_refused_leaves_one_record() {
                 .strip_prefix("/strongroom/v1")
                 .unwrap()
                 .replace("{handle}", ANY_HANDLE)
+                .replace("{serial}", &"a".repeat(40))
                 .replace("{name}", "nowhere")
                 .replace("{principal}", "nobody-there")
                 .replace("{role}", "no-such-role");
@@ -85,6 +86,7 @@ fn every_operation_that_is_done_leaves_its_records_in_the_name_of_who_asked() {
         admin("PUT", "/principals/bob/grants/reader", None),
         admin("DELETE", "/principals/bob/grants/reader", None),
         admin("PATCH", "/principals/bob", Some(json!({ "enabled": false }))),
+        admin("PATCH", "/principals/bob", Some(json!({ "enabled": true }))),
         admin("POST", "/credentials", Some(json!({ "principal": "alice", "kind": "api-key" }))),
     ];
     let issued = done.last().unwrap().2.json()["credential"]["handle"].as_str().unwrap().to_owned();

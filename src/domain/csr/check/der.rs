@@ -55,10 +55,11 @@ pub(in crate::domain) fn integer(number: u32) -> Vec<u8> {
     tlv(INTEGER, &[sign, &bytes].concat())
 }
 
-/// A Time of RFC 5280 section 4.1.2.5: UTCTime up to 2049, then GeneralizedTime.
+/// A Time of RFC 5280 section 4.1.2.5: UTCTime from 1950 up to 2049, GeneralizedTime otherwise.
 pub(in crate::domain) fn time(at: Timestamp) -> Vec<u8> {
     let text = at.in_seconds();
-    match text.strip_prefix("20").filter(|text| *text < "50") {
+    let is_short = ("1950".."2050").contains(&text.get(..4).unwrap_or_default());
+    match text.get(2..).filter(|_| is_short) {
         Some(short) => tlv(UTC_TIME, short.as_bytes()),
         None => tlv(GENERALIZED_TIME, text.as_bytes()),
     }
