@@ -59,7 +59,7 @@ pub fn hire(appliance: &Appliance, service: &Service<'_>) -> People {
         let wanted = json!({ "principal": name, "kind": "basic" });
         let issued = office.manage("POST", "/credentials", Some(&wanted)).expect(201).json();
         let text = |field: &str| issued[field].as_str().unwrap().to_owned();
-        Identity { id: name.to_owned(), secret: text("secret"), credential: text("handle") }
+        Identity { id: name.to_owned(), secret: text("secret"), credential: issued["credential"]["handle"].as_str().unwrap().to_owned() }
     };
     People {
         operator: identity("ca-operator", &[("operator", Some("lab"))]),
