@@ -93,7 +93,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let webhooks = Webhooks::open(webhook_specs(&config), store.clone(), clock.clone()).await?;
     app.watch_tokens();
 
-    let (router, _) = http::router(
+    let router = http::router(
         Context { app: app.clone(), authenticator: authenticator.clone(), limits, metrics: Arc::default() },
         facades::facades(&config)?,
     );

@@ -10,21 +10,27 @@ use crate::store::View;
 /// Longest reason for a rejection, in bytes.
 const LONGEST_REASON: usize = 1000;
 
-/// Answers what `decide` says of the caller.
+/// Answers what `decide` says of the caller. That he has the permission was looked at when his HTTP
+/// request came; it is looked at again, since the token may have worked for long since.
 pub(super) fn as_decider<T>(
     view: &View,
     caller: &Caller,
+    permission: Permission,
     decide: impl FnOnce(&Decider<'_>) -> T,
 ) -> Result<T, Error> {
     let principal = view
         .principal(caller.principal)?
         .ok_or_else(|| Error::bug("the calling principal is not in the index"))?;
+    if !still_may(view, caller.principal, permission, caller.tenant)? {
+        let message = format!("you were disabled, or the permission {permission} was taken from you");
+        return Err(Error::new(Kind::Denied, "access.denied", message));
+    }
     let name = principal.name.as_str();
     // Whoever owns the machine reads that file, and may be the requester.
     Ok(decide(&Decider { principal: caller.principal, name, is_local: name == FILE_PRINCIPAL }))
 }
 
-/// Whether a principal that asked for something still may: it is enabled, and has the permission.
+/// Whether a principal still may do something: it is enabled, and has the permission.
 pub(super) fn still_may(
     view: &View,
     principal: Handle,

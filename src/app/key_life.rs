@@ -247,13 +247,13 @@ impl App {
 
 /// Refuses to sign with a key that is retired or compromised.
 pub(super) fn must_be_usable(view: &View, handle: Handle) -> Result<(), Error> {
-    let facts = life_of(view, handle)?;
-    if let Some(Compromise { at, .. }) = facts.compromise {
+    let decided = view.decided_on_key(handle)?.ok_or_else(|| Error::not_found("key", handle))?;
+    if let Some(Compromise { at, .. }) = decided.compromise {
         return Err(conflict(format!(
             "key {handle} is compromised since {at} and signs nothing; use a new one"
         )));
     }
-    if let Some(at) = facts.retired_at {
+    if let Some(at) = decided.retired_at {
         return Err(conflict(format!(
             "key {handle} is retired since {at} and signs nothing; use a new one, or take the retirement back"
         )));

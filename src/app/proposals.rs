@@ -326,7 +326,8 @@ fn judged(
         by: &[],
         expires_at: proposal.expires_at,
     };
-    let decided = as_decider(view, caller, |who| match decision {
+    let permission = proposal.operation.permission();
+    let decided = as_decider(view, caller, permission, |who| match decision {
         Decision::Approve { seen } => approval::approve(&asked, who, *seen, now),
         Decision::Reject { .. } => approval::reject(&asked, who, now),
     })?;
@@ -335,7 +336,6 @@ fn judged(
         Err(refusal) => return Err(refused(refusal).into()),
         Ok(()) => {}
     }
-    let permission = proposal.operation.permission();
     if matches!(decision, Decision::Approve { .. })
         && !still_may(view, proposal.principal, permission, proposal.tenant)?
     {

@@ -280,8 +280,12 @@ impl TlsConfig {
 
 impl TemplateSources {
     fn from_spec(spec: spec::TemplatesSpec, base: &Path) -> Result<Self, String> {
-        let all = || templates::ready_made_names().map(str::to_owned).collect();
-        let ready_made: Vec<String> = spec.ready_made.unwrap_or_else(all);
+        let ready_made: Vec<String> = match (spec.ready_made, &spec.dir) {
+            (Some(named), _) => named,
+            // They would let through what the operator's own refuse.
+            (None, Some(_)) => Vec::new(),
+            (None, None) => templates::ready_made_names().map(str::to_owned).collect(),
+        };
         for name in &ready_made {
             templates::ready_made_text(name).map_err(|e| format!("`templates.ready_made`: `{name}`: {e}"))?;
         }

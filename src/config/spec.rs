@@ -129,7 +129,7 @@ pub enum ClientCertificatesSpec {
 pub struct TemplatesSpec {
     /// Directory of the operator's own.
     pub dir: Option<PathBuf>,
-    /// The ready-made ones that are offered; all when absent.
+    /// The ready-made ones that are offered; when absent all, or none where there is a `dir`.
     pub ready_made: Option<Vec<String>>,
     /// By tenant: the one that judges requests which name none.
     #[serde(default)]

@@ -190,6 +190,12 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_templates_of_his_own_offers_no_others_by_accident() {
+        let loaded = load("dir = \"templates\"\n", &[("own.toml", OWN)]).unwrap();
+        assert_eq!(names(&loaded), ["own"]);
+    }
+
+    #[test]
     fn wrong_files_are_told_by_name_and_place() {
         let with = |more: &str| format!("{OWN}{more}\n");
         let rsa = OWN.replace("ec-p256", "rsa-2048");

@@ -101,12 +101,13 @@ impl Failure {
         Self::new(StatusCode::UNAUTHORIZED, "auth.unauthenticated", detail)
     }
 
-    /// 403: known, and not allowed to.
-    pub fn denied(permission: Permission, tenant: Option<&str>) -> Self {
-        let place = match (permission.scope(), tenant) {
-            (Scope::Appliance, _) => "the whole appliance".to_owned(),
-            (Scope::Tenant, Some(tenant)) => format!("tenant `{tenant}`"),
-            (Scope::Tenant, None) => "your tenant".to_owned(),
+    /// 403: known, and not allowed to. Without the name of the tenant, since the message goes on record:
+    /// a tenant that does not exist is whatever the client wrote.
+    pub fn denied(permission: Permission, names_tenant: bool) -> Self {
+        let place = match (permission.scope(), names_tenant) {
+            (Scope::Appliance, _) => "the whole appliance",
+            (Scope::Tenant, true) => "the tenant that was named",
+            (Scope::Tenant, false) => "your tenant",
         };
         let detail = format!("this needs the permission {permission} in {place}; an admin can grant it");
         Self::new(StatusCode::FORBIDDEN, "access.denied", detail)

@@ -31,7 +31,6 @@ mod write_timeout;
 use std::sync::Arc;
 
 use axum::Router;
-use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::auth::Authenticator;
@@ -55,13 +54,12 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
 }
 
-/// Every route, and the OpenAPI document of the native ones.
-pub fn router(context: Context, facades: Facades) -> (Router, OpenApi) {
+/// Every route.
+pub fn router(context: Context, facades: Facades) -> Router {
     let app = context.app.clone();
     let metrics = Arc::clone(&context.metrics);
-    let (router, document) = rest::router(context.clone());
-    let router = router.merge(facade::router(&context, facades));
-    let router = router.layer(axum::middleware::from_fn_with_state(app, refusals::layer));
-    let router = router.layer(axum::middleware::from_fn_with_state(metrics, request_id::layer));
-    (router, document)
+    rest::router(context.clone())
+        .merge(facade::router(&context, facades))
+        .layer(axum::middleware::from_fn_with_state(app, refusals::layer))
+        .layer(axum::middleware::from_fn_with_state(metrics, request_id::layer))
 }

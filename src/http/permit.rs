@@ -20,6 +20,7 @@ use super::refusals::FoundOut;
 use super::request_id::{KnownPrincipal, RequestId};
 use super::{BODY_LIMIT, Context};
 use crate::app::Caller;
+use crate::app::access::is_powerful;
 use crate::auth::{Identity, Presented};
 use crate::domain::access::{Grants, Permission, Scope, TenantId};
 use crate::domain::audit::Actor;
@@ -30,7 +31,7 @@ use crate::domain::invalid::Invalid;
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Names a tenant; without it, the principal's usual one is meant.
-const TENANT: &str = "strongroom-tenant";
+const TENANT: &str = "Strongroom-Tenant";
 
 /// What a handler needs, as a type: a handler that takes `Permit<needs::CsrRead>` cannot be called
 /// without that permission.
@@ -106,7 +107,7 @@ impl Permit<needs::AnyPrincipal> {
             found.is(caller.actor());
         }
         match N::PERMISSION {
-            Some(permission) if !caller.may(permission) => Err(Failure::denied(permission, None)),
+            Some(permission) if !caller.may(permission) => Err(Failure::denied(permission, false)),
             _ => Ok(Permit { caller, found: self.found.clone(), needed: PhantomData }),
         }
     }
@@ -159,7 +160,12 @@ pub enum Shown {
 impl Shown {
     /// Reads the header `Authorization`.
     pub fn authorization(headers: &HeaderMap) -> Option<Self> {
-        let value = headers.get(header::AUTHORIZATION).filter(|value| !value.is_empty())?;
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let value = match (values.next(), values.next()) {
+            // A proxy before us may have looked at the other one.
+            (_, Some(_)) => return Some(Self::Unknown),
+            (value, None) => value.filter(|value| !value.is_empty())?,
+        };
         let (scheme, secret) =
             value.to_str().ok().and_then(|value| value.split_once(' ')).unwrap_or_default();
         if scheme.eq_ignore_ascii_case("bearer") {
@@ -229,8 +235,7 @@ async fn authorised(
         Failure::too_many("limit.requests", "this principal sends too many requests; slow down", wait)
     })?;
     let grants = &identity.grants;
-    let named = parts.headers.get(TENANT).map(HeaderValue::to_str).transpose();
-    let named = named.map_err(|_| Invalid::new("Strongroom-Tenant", "must be the name of a tenant"))?;
+    let named = named_tenant(&parts.headers)?;
     let tenant = match (named, parts.extensions.get::<Terms>()) {
         (named, Some(terms)) => among(context, version, grants, &terms.tenants, named).await?,
         // One that does not exist is refused like one of others.
@@ -253,9 +258,9 @@ async fn authorised(
                 && !grants.0.is_empty() =>
         {
             let reason = "say which tenant: you have grants in several and none in `default`";
-            return Err(Invalid::new("Strongroom-Tenant", reason).into());
+            return Err(Invalid::new(TENANT, reason).into());
         }
-        (Some(permission), _) => return Err(Failure::denied(permission, named)),
+        (Some(permission), _) => return Err(Failure::denied(permission, named.is_some())),
     }
     Ok(Caller {
         principal: identity.principal,
@@ -284,7 +289,7 @@ async fn among(
         [only] => Ok(Some(*only)),
         [_, _, ..] => {
             let reason = "say which tenant: you have grants in several that this API serves";
-            Err(Invalid::new("Strongroom-Tenant", reason).into())
+            Err(Invalid::new(TENANT, reason).into())
         }
     }
 }
@@ -317,7 +322,8 @@ async fn identified(
             shown.presented()
         }
         None => match peer {
-            Some(Peer::Unix { uid, .. }) => Some(Presented::Uid(*uid)),
+            // Also one that was mapped while the service ran as another user.
+            Some(Peer::Unix { uid, .. }) => (!is_powerful(*uid)).then_some(Presented::Uid(*uid)),
             Some(peer) => peer.certificate_sha256().map(Presented::ClientCertificate),
             None => None,
         },
@@ -333,6 +339,15 @@ async fn identified(
         context.limits.failed_login(from);
     }
     Err(Failure::unauthenticated())
+}
+
+/// The header `Strongroom-Tenant`.
+fn named_tenant(headers: &HeaderMap) -> Result<Option<&str>, Invalid> {
+    let mut values = headers.get_all(TENANT).iter();
+    match (values.next().map(HeaderValue::to_str).transpose(), values.next()) {
+        (_, Some(_)) => Err(Invalid::new(TENANT, "stands there more than once")),
+        (named, None) => named.map_err(|_| Invalid::new(TENANT, "must be the name of a tenant")),
+    }
 }
 
 /// User name and password (RFC 7617 section 2); empty when it is not such a thing.

@@ -14,6 +14,7 @@ use super::error::Failure;
 use super::peer::Peer;
 use super::request_id::RequestId;
 use crate::app::App;
+use crate::domain::access::secret;
 use crate::domain::audit::{Actor, Refusal};
 
 /// How long an answer waits for its record, which takes some milliseconds. Where the index is held up,
@@ -102,11 +103,13 @@ fn reason(failure: Option<&Failure>) -> String {
     format!("{code}: {}", fields.join(", "))
 }
 
-/// What stands in a path where its route has a parameter, if it looks like a handle or a name.
+/// What stands in a path where its route has a parameter, if it looks like a handle or a name, and not
+/// like an API key that somebody wants to revoke by itself.
 fn subject(route: &str, path: &str) -> String {
     let parameters = route.split('/').zip(path.split('/')).filter(|(segment, _)| segment.starts_with('{'));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
-    let is_name = |text: &&str| text.len() <= LONGEST_SUBJECT && text.bytes().all(plain);
+    let is_name =
+        |text: &&str| text.len() <= LONGEST_SUBJECT && text.bytes().all(plain) && !secret::may_be_one(text);
     parameters.map(|(_, value)| value).filter(is_name).collect::<Vec<_>>().join("/")
 }
 
@@ -144,6 +147,7 @@ mod tests {
         assert_eq!(subject("/keys/{handle}", "/keys/019aa5b2"), "019aa5b2");
         assert_eq!(subject("/p/{principal}/grants/{role}", "/p/alice/grants/admin"), "alice/admin");
         assert_eq!(subject("/keys/{handle}", "/keys/%00secret"), "");
+        assert_eq!(subject("/credentials/{handle}", "/credentials/srk_secret"), "");
         assert_eq!(subject("/csrs", "/csrs"), "");
     }
 }

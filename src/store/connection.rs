@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Error, Kind};
@@ -23,7 +24,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const WRITER_CACHE_KIB: i32 = 2048;
 const READER_CACHE_KIB: i32 = 1024;
 
-/// More than there are statements in this module, so that none is compiled twice.
+/// More than the requests of any moment use, so that none is compiled twice.
 const STATEMENT_CACHE: usize = 64;
 
 /// Opens or creates the database and brings it to the known schema: the connection that writes.
@@ -114,6 +115,9 @@ pub(super) fn file_error(path: &Path, error: std::io::Error) -> Error {
 fn configure(connection: &Connection, cache_kib: i32) -> Result<(), Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // A plan that depends on bound values is made anew when they change
+    // (https://sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfigenableqpsg).
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // A schema that somebody tampered with must not call functions with side effects.
     connection.pragma_update(None, "trusted_schema", false)?;

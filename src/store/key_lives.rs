@@ -1,5 +1,7 @@
 //! The lives of keys: retired, compromised, due to be destroyed.
 
+use rusqlite::Row;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
 use crate::domain::key::{Key, Purpose};
@@ -18,7 +20,26 @@ pub struct Deadline {
     pub after_lived: i64,
 }
 
+/// What operators decided on a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// When it was retired.
+    pub retired_at: Option<Timestamp>,
+    /// That somebody else may have it.
+    pub compromise: Option<Compromise>,
+}
+
 impl View {
+    /// What was decided on a key. Asked before every signature: it takes as long for a key with
+    /// thousands of requests as for a new one, unlike [`View::life_of_key`].
+    pub fn decided_on_key(&self, handle: Handle) -> Result<Option<Decided>, Error> {
+        self.optional(
+            "SELECT retired_at, compromised_at, compromise FROM keys WHERE handle = ?1",
+            [handle],
+            |row| Ok(Decided { retired_at: row.get("retired_at")?, compromise: compromise(row)? }),
+        )
+    }
+
     /// What is known of a key's life.
     pub fn life_of_key(&self, handle: Handle) -> Result<Option<LifeFacts>, Error> {
         let mut certificates = self.all(USES, [handle], |row| {
@@ -36,15 +57,13 @@ impl View {
                 // It signs challenges, without a certificate and until it is replaced.
                 certificates.push(InUse { from: created_at, until: Timestamp::from_millis(i64::MAX) });
             }
-            let compromised_at: Option<Timestamp> = row.get("compromised_at")?;
-            let reason: Option<String> = row.get("compromise")?;
             Ok(LifeFacts {
                 created_at,
                 state: row.get("state")?,
                 state_since: row.get("state_since")?,
                 retired_at: row.get("retired_at")?,
                 destroy_after: row.get("destroy_after")?,
-                compromise: compromised_at.zip(reason).map(|(at, reason)| Compromise { at, reason }),
+                compromise: compromise(row)?,
                 certificates,
             })
         })
@@ -54,6 +73,12 @@ impl View {
     pub fn keys_due(&self, token: &str, now: Timestamp, lived: i64) -> Result<Vec<Key>, Error> {
         self.all(DUE, (token, now, lived), key)
     }
+}
+
+fn compromise(row: &Row<'_>) -> rusqlite::Result<Option<Compromise>> {
+    let at: Option<Timestamp> = row.get("compromised_at")?;
+    let reason: Option<String> = row.get("compromise")?;
+    Ok(at.zip(reason).map(|(at, reason)| Compromise { at, reason }))
 }
 
 // A request is retired last of all: its time of change is that.

@@ -71,7 +71,7 @@ pub use crls::CrlFacts;
 pub use error::{Error, Kind, Unique};
 pub use idempotency::{Answer, IdempotencyEntry, IdempotencyKey};
 pub use issued::Intended;
-pub use key_lives::Deadline;
+pub use key_lives::{Deadline, Decided};
 pub use keys::KeyBrief;
 pub use notices::Delivery;
 pub use numbered_pages::{NumberedFilter, NumberedPage, Sorting};

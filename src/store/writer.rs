@@ -54,8 +54,7 @@ fn commit(tx: &Tx, first: Work<Tx>, queue: &Receiver<Work<Tx>>, batch: &mut Vec<
 /// The transaction is of no more use, so that the others in it have to be told.
 fn run_in_savepoint(tx: &Tx, work: Work<Tx>, batch: &mut Vec<Ran>) -> Result<(), Error> {
     let connection = tx.connection();
-    if let Err(error) = connection.execute_batch("SAVEPOINT caller") {
-        let error = Error::from(error);
+    if let Err(error) = tx.execute("SAVEPOINT caller", []) {
         work.refuse(error.clone());
         return Err(error);
     }
@@ -74,7 +73,7 @@ fn run_in_savepoint(tx: &Tx, work: Work<Tx>, batch: &mut Vec<Ran>) -> Result<(),
         connection.execute_batch("ROLLBACK TO caller")?;
         tx.chain_head.set(None);
     }
-    Ok(connection.execute_batch("RELEASE caller")?)
+    tx.execute("RELEASE caller", []).map(drop)
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::ClientConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -28,6 +30,11 @@ pub struct Appliance {
 impl Appliance {
     /// With its database below `data`.
     pub fn new(data: &Path) -> Self {
+        Self::with(data, "")
+    }
+
+    /// With more in its configuration.
+    pub fn with(data: &Path, more: &str) -> Self {
         fs::create_dir_all(data).unwrap();
         let data = fs::canonicalize(data).unwrap();
         let appliance = Self { token: Token::new(), dir: TempDir::with_prefix_in("bench-", data).unwrap() };
@@ -35,7 +42,7 @@ impl Appliance {
         let config = format!(
             "version = 1\ndata_dir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
              [tokens.main]\nprofile = \"softhsm2\"\nlabel = {LABEL:?}\npin_file = \"pin\"\n\
-             [tokens.main.env]\nSOFTHSM2_CONF = {:?}\n",
+             [tokens.main.env]\nSOFTHSM2_CONF = {:?}\n{more}",
             appliance.token.configuration()
         );
         appliance.write_private("strongroom.toml", &config);
@@ -47,6 +54,13 @@ impl Appliance {
         let data = self.dir.path().join("data");
         fs::create_dir_all(&data).unwrap();
         data.join("strongroom.db")
+    }
+
+    /// Writes an issuing template.
+    pub fn write_template(&self, name: &str, text: &str) {
+        let dir = self.dir.path().join("templates");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(format!("{name}.toml")), text).unwrap();
     }
 
     /// Starts the service and waits until it is ready.
@@ -62,16 +76,17 @@ impl Appliance {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let address = await_some("the service listens", &log, || address_in(&log));
+        let (address, tls_address) = await_some("the service listens", &log, || addresses_in(&log));
         let mut connection = Client::connect(address);
         let probe = client::get("/readyz", "");
         await_some("the service is ready", &log, || (connection.send(&probe).status == 200).then_some(()));
         let ready_after = started.elapsed();
         let api_key = fs::read_to_string(self.dir.path().join("data/api-key")).unwrap().trim().to_owned();
-        Service { child, address, api_key, ready_after }
+        Service { child, address, tls_address, api_key, ready_after }
     }
 
-    fn write_private(&self, name: &str, text: &str) {
+    /// Writes a file beside the configuration.
+    pub fn write_private(&self, name: &str, text: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();
@@ -83,6 +98,7 @@ impl Appliance {
 pub struct Service {
     child: Child,
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     api_key: String,
     /// From exec to the first 200 of /readyz.
     pub ready_after: Duration,
@@ -91,6 +107,10 @@ pub struct Service {
 impl Service {
     pub fn connect(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    pub fn connect_tls(&self, config: &Arc<ClientConfig>) -> Client {
+        Client::connect_tls(self.tls_address.expect("[tls]"), config)
     }
 
     /// A request for a page or document below the native prefix.
@@ -126,11 +146,14 @@ impl Drop for Service {
     }
 }
 
-fn address_in(log: &Path) -> Option<SocketAddr> {
+/// Of plain HTTP, and of HTTPS where it is served.
+fn addresses_in(log: &Path) -> Option<(SocketAddr, Option<SocketAddr>)> {
     let text = fs::read_to_string(log).unwrap();
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut serving = entries.filter(|entry| entry["fields"]["message"] == "serving");
-    serving.next()?["fields"]["address"].as_str()?.parse().ok()
+    let fields = serving.next()?["fields"].take();
+    let address = |name: &str| fields[name].as_str()?.parse().ok();
+    Some((address("address")?, address("tls")))
 }
 
 fn await_some<T>(what: &str, log: &Path, mut look: impl FnMut() -> Option<T>) -> T {

@@ -1,12 +1,18 @@
 //! A lean HTTP/1.1 client over one kept connection: a real one would take the processor time that
 //! it is to measure.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 
-pub struct Client(BufReader<TcpStream>);
+pub struct Client(BufReader<Box<dyn Stream>>);
+
+trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
 
 pub struct Reply {
     pub status: u16,
@@ -36,9 +42,13 @@ pub fn post(path: &str, api_key: &str, body: &str) -> Vec<u8> {
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(BufReader::new(stream))
+        Self(BufReader::new(Box::new(tcp(address))))
+    }
+
+    /// The handshake is made with the first request.
+    pub fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
+        let tls = ClientConnection::new(Arc::clone(config), address.ip().into()).unwrap();
+        Self(BufReader::new(Box::new(StreamOwned::new(tls, tcp(address)))))
     }
 
     /// Sends a request and reads the answer, whose length its head must tell.
@@ -69,4 +79,10 @@ impl Client {
         line.truncate(line.len() - 2);
         line
     }
+}
+
+fn tcp(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
 }

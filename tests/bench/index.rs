@@ -54,7 +54,8 @@ fn insert(tx: &store::Tx, number: u64) -> Result<(), store::Error> {
     tx.insert_signing_request(&request, &request.spec.index_names())
 }
 
-fn request(number: u64, key: &Key) -> SigningRequest {
+/// The signing request of that number, for a key.
+pub fn request(number: u64, key: &Key) -> SigningRequest {
     // Most have their certificate; a few wait or came to nothing.
     let state = match number % 20 {
         0 => State::Pending,
@@ -92,7 +93,8 @@ fn request(number: u64, key: &Key) -> SigningRequest {
     }
 }
 
-fn key(number: u64) -> Key {
+/// The key of that number.
+pub fn key(number: u64) -> Key {
     let kind = if number.is_multiple_of(3) { "rsa-2048" } else { "ec-p256" };
     let kind: KeyKind = kind.parse().unwrap();
     let mut random = [0; 12];

@@ -4,6 +4,8 @@
 //! - [`bare`]: the token without strongroom
 //! - [`throughput`]: the same work through HTTP, and the memory it takes
 //! - [`pages`]: lists over few rows and over many; [`index`] makes the rows
+//! - [`tls`]: HTTPS beside plain HTTP
+//! - [`safeguards`]: what access, policy and audit cost
 //! - [`start`]: from exec to ready
 //! - [`appliance`], [`token`], [`client`], [`load`], [`process`]: what these are made of
 //! - [`report`]: the table
@@ -24,8 +26,10 @@ mod load;
 mod pages;
 mod process;
 mod report;
+mod safeguards;
 mod start;
 mod throughput;
+mod tls;
 mod token;
 
 use std::path::PathBuf;
@@ -60,10 +64,14 @@ struct Extent {
     signing: Duration,
     /// Times a page is fetched for one latency.
     fetches: u64,
+    /// Turns in which ways that are compared take their place, a stretch of requests each.
+    turns: usize,
 }
 
-const FULL: Extent = Extent { rounds: 5, keys: 1000, signing: Duration::from_secs(4), fetches: 500 };
-const QUICK: Extent = Extent { rounds: 1, keys: 1000, signing: Duration::from_secs(1), fetches: 200 };
+const FULL: Extent =
+    Extent { rounds: 5, keys: 1000, signing: Duration::from_secs(4), fetches: 500, turns: 60 };
+const QUICK: Extent =
+    Extent { rounds: 1, keys: 1000, signing: Duration::from_secs(1), fetches: 200, turns: 20 };
 
 fn main() {
     let args = Args::parse();
@@ -75,6 +83,8 @@ fn main() {
     let mut report = Report::default();
     throughput::measure(&args.data, &extent, &mut report);
     pages::measure(&args.data, &extent, &mut report);
+    tls::measure(&args.data, &extent, &mut report);
+    safeguards::measure(&args.data, &extent, &mut report);
     start::measure(&args.data, &extent, &mut report);
     let cores = std::thread::available_parallelism().unwrap();
     let sync = process::sync_time(&args.data);

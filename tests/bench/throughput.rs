@@ -26,7 +26,8 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// What one round gives.
 struct Round {
     bare_create: f64,
-    bare_memory: u64,
+    /// With one key, and with all of them.
+    bare_memory: [u64; 2],
     bare_rsa: f64,
     bare_ec: f64,
     create: Vec<Outcome>,
@@ -85,11 +86,14 @@ pub fn measure(data: &Path, extent: &Extent, report: &mut Report) {
         let row = Row::new(what, format!("{total:.1} MiB")).goal(Goal::AtMost(40.0), total, " MiB");
         report.add(row);
     }
-    let bare_memory = mib(median(&each(&rounds, |round| round.bare_memory)));
-    report.add(Row::new(
-        format!("bare token: PSS of its process, {} keys", extent.keys),
-        format!("{bare_memory:.1} MiB"),
-    ));
+    let [empty, full] = [0, 1].map(|n| mib(median(&each(&rounds, |round| round.bare_memory[n]))));
+    let what = format!("bare token: PSS of its process, {} keys to 1", extent.keys);
+    report.add(Row::new(what, format!("{full:.1} MiB")).compared(format!("{empty:.1} MiB"), full / empty));
+    let Memory { service, worker } = median(&each(&rounds, |round| round.memory[2]));
+    let own = mib(service) + mib(worker) - (full - empty);
+    let row =
+        Row::new("idle PSS after creates, without what the bare token grew by", format!("{own:.1} MiB"));
+    report.add(row.goal(Goal::AtMost(40.0), own, " MiB"));
 }
 
 fn mib(kib: u64) -> f64 {
@@ -113,7 +117,9 @@ impl Round {
     /// Bare and through HTTP in turn, so that both meet the same machine.
     fn run(data: &Path, extent: &Extent) -> Self {
         let signing = |kind| Work::Sign { kind, seconds: extent.signing.as_secs_f64() }.done().rate;
-        let Done { rate: bare_create, pss: bare_memory } = Work::GenerateAndSign { keys: extent.keys }.done();
+        let with_one_key = Work::GenerateAndSign { keys: 1 }.done().pss;
+        let Done { rate: bare_create, pss } = Work::GenerateAndSign { keys: extent.keys }.done();
+        let bare_memory = [with_one_key, pss];
         let create = CLIENTS
             .map(|clients| {
                 let appliance = Appliance::new(data);

@@ -5,6 +5,9 @@ mod crash;
 mod four_eyes;
 mod templates;
 
+use std::sync::Barrier;
+use std::thread;
+
 use serde_json::{Value, json};
 
 use crate::access::Office;
@@ -18,7 +21,10 @@ const ASKED: &str = "version = 1\nname = \"asked\"\nkeys.kinds = [\"ec-p256\"]\n
 
 /// An appliance with these files of templates, and more lines of configuration.
 fn appliance_with(files: &[(&str, &str)], more: &str) -> Appliance {
-    let appliance = Appliance::new();
+    with_templates(Appliance::new(), files, more)
+}
+
+fn with_templates(appliance: Appliance, files: &[(&str, &str)], more: &str) -> Appliance {
     std::fs::create_dir(appliance.path("templates")).unwrap();
     for (name, text) in files {
         write_template(&appliance, name, text);
@@ -56,6 +62,18 @@ impl<'a> Staff<'a> {
         assert_eq!(waits["status"], "awaiting_approval", "{waits:#}");
         assert!(reply.header("location").unwrap().ends_with(waits["handle"].as_str().unwrap()));
         waits["handle"].as_str().unwrap().to_owned()
+    }
+
+    /// A signing request of bob's, its key, and a renewal with this key, which waits.
+    #[track_caller]
+    fn ask_for_a_key_that_is_there(&self) -> [String; 3] {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let first = self.office.call(&self.bob, "POST", "/csrs", Some(&under("free"))).expect(201).json();
+        let (handle, key) = (text(&first["handle"]), text(&first["key"]["handle"]));
+        let (path, renew) = (format!("/csrs/{handle}/renew"), json!({ "template": "asked" }));
+        let waits = self.office.call(&self.bob, "POST", &path, Some(&renew)).expect(202).json();
+        assert_eq!(waits["key"]["handle"], key, "{waits:#}");
+        [handle, key, text(&waits["handle"])]
     }
 
     #[track_caller]
@@ -122,19 +140,23 @@ fn a_request_for_a_key_that_is_there_waits_too_and_keeps_its_key() {
     let appliance = appliance_with(&[("asked", ASKED), ("free", FREE)], "");
     let service = appliance.start_ready();
     let staff = Staff::of(&appliance, &service);
-    let first = staff.office.call(&staff.bob, "POST", "/csrs", Some(&under("free"))).expect(201).json();
-    let (handle, key) = (first["handle"].as_str().unwrap(), &first["key"]["handle"]);
-    let renew = json!({ "template": "asked" });
-    let path = format!("/csrs/{handle}/renew");
-    let waits = staff.office.call(&staff.bob, "POST", &path, Some(&renew)).expect(202).json();
-    assert_eq!(&waits["key"]["handle"], key, "{waits:#}");
+    let [handle, key, renewal] = staff.ask_for_a_key_that_is_there();
     staff.office.call(&staff.bob, "DELETE", &format!("/csrs/{handle}"), None).expect(200);
-    let destroyed = service.delete(&format!("/keys/{}", key.as_str().unwrap()));
-    destroyed.problem(409, "key.in-use");
-    let renewal = waits["handle"].as_str().unwrap();
-    let made = staff.decide(&staff.carol, renewal, "approve", &json!({})).expect(200).json();
+    service.delete(&format!("/keys/{key}")).problem(409, "key.in-use");
+    let made = staff.decide(&staff.carol, &renewal, "approve", &json!({})).expect(200).json();
     assert_eq!(made["status"], "pending", "{made:#}");
     assert!(made["csr"].as_str().unwrap().contains("CERTIFICATE REQUEST"));
+}
+
+#[test]
+fn a_key_that_was_compromised_meanwhile_signs_nothing_though_it_is_approved() {
+    let appliance = appliance_with(&[("asked", ASKED), ("free", FREE)], "");
+    let service = appliance.start_ready();
+    let staff = Staff::of(&appliance, &service);
+    let [_, key, renewal] = staff.ask_for_a_key_that_is_there();
+    service.post(&format!("/keys/{key}/compromise"), &json!({ "reason": "lost" })).expect(200);
+    staff.decide(&staff.carol, &renewal, "approve", &json!({})).problem(409, "key.state");
+    assert_eq!(staff.show(&renewal)["status"], "awaiting_approval");
 }
 
 #[test]
@@ -208,6 +230,71 @@ fn an_approval_counts_only_for_what_was_asked_by_who_still_may() {
     staff.decide(&staff.carol, &handle, "approve", &json!({})).problem(409, "approval.requester");
     office.manage("PUT", "/principals/bob/grants/requester", None).expect(200);
     staff.decide(&staff.carol, &handle, "approve", &json!({})).expect(202);
+}
+
+#[test]
+fn an_approval_does_not_count_for_what_the_index_was_made_to_say_since() {
+    let appliance = appliance_with(&[("asked", ASKED)], "");
+    let service = appliance.start_ready();
+    let staff = Staff::of(&appliance, &service);
+    let handle = staff.ask("asked");
+    let index = rusqlite::Connection::open(appliance.data("strongroom.db")).unwrap();
+    let edit = "UPDATE signing_requests SET spec = replace(spec, 'www.example.com', 'www.victim.example')
+                WHERE state = 'awaiting_approval'";
+    assert_eq!(index.execute(edit, []).unwrap(), 1);
+    assert_eq!(staff.show(&handle)["subject"], "CN=www.victim.example");
+    staff.decide(&staff.carol, &handle, "approve", &json!({})).problem(409, "approval.changed");
+}
+
+#[test]
+fn of_two_decisions_at_the_same_time_one_counts() {
+    let appliance = appliance_with(&[("asked", ASKED)], "");
+    let service = appliance.start_ready();
+    let staff = Staff::of(&appliance, &service);
+    let dave = staff.office.hire("dave", &[("approver", None)]);
+    let mut keys = appliance.private_keys();
+    for decisions in [["approve", "approve"], ["approve", "reject"], ["reject", "reject"]] {
+        let handle = staff.ask("asked");
+        let start = Barrier::new(2);
+        let decide = |who: &str, decision: &str| {
+            let body = if decision == "reject" { json!({ "reason": "no" }) } else { json!({}) };
+            start.wait();
+            staff.decide(who, &handle, decision, &body).status
+        };
+        let statuses = thread::scope(|scope| {
+            let first = scope.spawn(|| decide(&staff.carol, decisions[0]));
+            let second = decide(&dave, decisions[1]);
+            [first.join().unwrap(), second]
+        });
+        let counted: Vec<_> =
+            decisions.into_iter().zip(statuses).filter(|(_, status)| *status != 409).collect();
+        match counted.as_slice() {
+            [("approve", 202)] => {
+                staff.await_status(&handle, "pending");
+                keys += 1;
+            }
+            [("reject", 200)] => assert_eq!(staff.show(&handle)["status"], "rejected"),
+            _ => panic!("{decisions:?} were answered {statuses:?}"),
+        }
+        assert_eq!(appliance.private_keys(), keys);
+    }
+}
+
+#[test]
+fn whoever_loses_the_right_while_the_token_works_has_not_approved() {
+    let appliance = with_templates(Appliance::with_chaos(), &[("asked", ASKED), ("free", FREE)], "");
+    let service = appliance.start_ready();
+    let staff = Staff::of(&appliance, &service);
+    let [_, _, handle] = staff.ask_for_a_key_that_is_there();
+    appliance.chaos_rules("C_Sign every sleep-ms=2000");
+    let answer = thread::scope(|scope| {
+        let deciding = scope.spawn(|| staff.decide(&staff.carol, &handle, "approve", &json!({})));
+        service.await_that("the token signs", || !appliance.chaos_log().is_empty());
+        staff.office.manage("DELETE", "/principals/carol/grants/approver", None).expect(200);
+        deciding.join().unwrap()
+    });
+    answer.problem(403, "access.denied");
+    assert_eq!(staff.show(&handle)["status"], "awaiting_approval");
 }
 
 #[test]

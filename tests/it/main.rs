@@ -52,6 +52,7 @@ mod redact;
 mod regressions;
 mod remote;
 mod renewal;
+mod schemathesis;
 mod security;
 mod startup;
 mod systemd;

@@ -60,6 +60,21 @@ fn a_wrong_present_pin_is_not_tried_again_by_the_service_nor_by_the_command() {
 }
 
 #[test]
+fn a_reset_of_the_breaker_is_one_more_try_for_all_workers_to_come() {
+    let appliance = Appliance::with_chaos();
+    appliance.chaos_rules("C_Login every sleep-ms=1");
+    appliance.write_private("pin", "not-the-pin");
+    let service = appliance.start();
+    let problem = || service.get("/tokens").json()["items"][0]["problem"].to_string();
+    service.await_that("the PIN is refused", || problem().contains("refused the PIN"));
+    service.post("/tokens/main/breaker/reset", &serde_json::json!({})).expect(204);
+    service.await_that("it is tried once more", || appliance.chaos_log().len() > 1);
+    let ended = || appliance.log().matches("the token's worker ended").count();
+    service.await_that("another worker has come and gone", || ended() > 2);
+    assert_eq!(appliance.chaos_log().len(), 2, "{:?}", appliance.chaos_log());
+}
+
+#[test]
 fn the_new_pin_is_kept_when_the_token_took_it_and_said_otherwise() {
     let appliance = Appliance::with_chaos();
     appliance.chaos_rules("C_SetPIN nth=1 return-after=CKR_HOST_MEMORY");

@@ -6,7 +6,7 @@ use std::process::Command;
 /// What the script prints for the argument.
 #[track_caller]
 pub fn run(script: &str, argument: &str) -> String {
-    let output = Command::new(interpreter())
+    let output = Command::new(program("python"))
         .args(["-c", script, argument])
         .output()
         .expect("target/venv with Python's cryptography and pkilint: scripts/test makes it");
@@ -14,6 +14,7 @@ pub fn run(script: &str, argument: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn interpreter() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("venv").join("bin/python")
+/// A command of the same environment.
+pub fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("venv").join("bin").join(name)
 }

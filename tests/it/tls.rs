@@ -76,6 +76,20 @@ fn plain_http_to_the_tls_port_is_told_so() {
 }
 
 #[test]
+fn whoever_is_turned_away_in_the_handshake_can_read_why() {
+    let (appliance, _ca) = with_tls("");
+    let _service = appliance.start();
+    let mut stream = TcpStream::connect(&Port::of(&appliance).address).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    // Application data before any handshake, and much behind it.
+    stream.write_all(&[23, 3, 3, 0, 1, 0]).unwrap();
+    stream.write_all(&[0; 30_000]).unwrap();
+    let mut told = Vec::new();
+    stream.read_to_end(&mut told).expect("a reset came in place of an end");
+    assert_eq!((told[0], &told[5..]), (21, &[2, 10][..]), "no alert `unexpected_message`: {told:?}");
+}
+
+#[test]
 fn a_handshake_that_does_not_end_is_ended_and_holds_up_nobody() {
     let (appliance, _ca) = with_tls("");
     let mut service = appliance.start();

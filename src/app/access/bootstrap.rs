@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::credentials::{Issued, Material, made};
-use super::{Principal, PrincipalView, event, with_grants};
+use super::{Principal, PrincipalView, event, is_powerful, with_grants};
 use crate::app::{App, Error, Kind};
 use crate::domain::access::{self, Grant, PrincipalKind, Role};
 use crate::domain::audit::Actor;
@@ -17,7 +17,7 @@ impl App {
     /// [`Kind::Denied`] for another uid; [`Kind::Conflict`] when there is an admin, or the name is
     /// taken.
     pub async fn bootstrap(&self, uid: u32, name: String) -> Result<(PrincipalView, Issued), Error> {
-        if uid != 0 && uid != rustix::process::geteuid().as_raw() {
+        if !is_powerful(uid) {
             let message = "only root and the service's own user make the first admin";
             return Err(Error::new(Kind::Denied, "access.denied", message));
         }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Credential, event, find, keeping_an_admin};
+use super::{Credential, event, find, is_powerful, keeping_an_admin};
 use crate::app::{App, Caller, Error, Kind, system};
 use crate::domain::access::{CredentialKind, Permission, secret};
 use crate::domain::clock::Timestamp;
@@ -165,10 +165,8 @@ pub(super) fn made(
     Ok((credential, secret))
 }
 
-/// Root and the service can read the database and the tokens' PINs: what they do over the socket
-/// would look like a principal's act.
 fn refuse_powerful(uid: u32) -> Result<(), Error> {
-    if uid != 0 && uid != rustix::process::geteuid().as_raw() {
+    if !is_powerful(uid) {
         return Ok(());
     }
     let message = format!("uid {uid} is root's or the service's own and stands for no principal");

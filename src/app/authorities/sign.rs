@@ -7,8 +7,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{Claim, State, transition};
-use crate::app::key_life::must_be_usable;
-use crate::app::produce::must_be_present;
+use crate::app::produce::must_be_able_to_sign;
 use crate::app::{App, Error, Kind, Token, failpoint};
 use crate::domain::algorithm::Scheme;
 use crate::domain::audit::{Actor, Event};
@@ -305,8 +304,7 @@ pub(super) fn issuing(view: &View, handle: Handle) -> Result<Issuing, Error> {
         return Err(Error::new(Kind::Conflict, "authority.state", message));
     };
     let key = view.key(key)?.ok_or_else(|| Error::not_found("key", key))?;
-    must_be_present(&key)?;
-    must_be_usable(view, key.handle)?;
+    must_be_able_to_sign(view, &key)?;
     let issuer = issuer_of(&certificate)?;
     let chain = std::iter::once(certificate.der).chain(certificate.chain).collect();
     Ok(Issuing { authority, key, issuer, chain })

@@ -2,7 +2,7 @@
 //! in one transaction.
 
 use super::order::{Order, OrderedKey};
-use super::{Made, Produced, Start, existing_key::must_be_present, insert_request, must_have_room};
+use super::{Made, Produced, Start, existing_key::must_be_able_to_sign, insert_request, must_have_room};
 use crate::app::four_eyes::{as_decider, reason, refused, requester_lost_rights, still_may};
 use crate::app::idempotency::IdempotencyKey;
 use crate::app::notices::tell_of_request;
@@ -149,7 +149,7 @@ impl App {
             .write(move |tx| {
                 if let Some(key) = request.key {
                     let key = tx.key(key)?.ok_or_else(|| Error::not_found("key", key))?;
-                    must_be_present(&key)?;
+                    must_be_able_to_sign(tx, &key)?;
                 }
                 insert_request(tx, &request, idempotency.as_ref())?;
                 tx.insert_approval(&approval)?;
@@ -210,7 +210,8 @@ impl App {
             return Err(Error::bug(format!("signing request {handle} waits without its key")));
         };
         let key = self.any_key(key).await?;
-        must_be_present(&key)?;
+        let asked = key.clone();
+        self.0.store.read(move |view| must_be_able_to_sign(view, &asked)).await?;
         let csr = self.csr_for(&key, &request.spec, request.scheme).await?;
         let (app, caller, now) = (self.clone(), caller.clone(), self.now());
         self.0
@@ -220,7 +221,7 @@ impl App {
                     return Ok(None);
                 }
                 let key = tx.key(key.handle)?.ok_or_else(|| Error::not_found("key", key.handle))?;
-                must_be_present(&key)?;
+                must_be_able_to_sign(tx, &key)?;
                 tx.settle_approval(handle, Some(caller.principal), now)?;
                 let commands =
                     [Command::Approve, Command::Generated { key: key.handle }, Command::Signed { csr }];
@@ -290,7 +291,7 @@ impl App {
             by: rules.map_or(&[], |rules| rules.by.as_slice()),
             expires_at: approval.expires_at,
         };
-        let decided = as_decider(view, caller, |who| match decision {
+        let decided = as_decider(view, caller, Permission::CsrApprove, |who| match decision {
             Decision::Approve { seen } => approval::approve(&asked, who, seen, now),
             Decision::Reject => approval::reject(&asked, who, now),
         })?;

@@ -12,6 +12,7 @@ use crate::domain::csr::CsrSpec;
 use crate::domain::id::Handle;
 use crate::domain::key::{Key, KeyState, Purpose};
 use crate::domain::signing_request::{Command, State};
+use crate::store::View;
 
 impl App {
     pub(super) async fn sign_with(
@@ -30,8 +31,7 @@ impl App {
             .write(move |tx| {
                 // Again, inside the transaction: the key may be on its way out by now.
                 let key = caller.key(tx, key.handle)?;
-                must_be_present(&key)?;
-                must_be_usable(tx, key.handle)?;
+                must_be_able_to_sign(tx, &key)?;
                 let actor = caller.actor();
                 tx.append_audit(&actor, now, &intended)?;
                 let (request, generated) = request.apply(Command::Generated { key: key.handle }, now)?;
@@ -53,27 +53,34 @@ impl App {
     }
 
     pub(super) async fn usable_key(&self, caller: &Caller, handle: Handle) -> Result<Key, Error> {
-        let key = self.key(caller, handle).await?;
-        if key.purpose == Purpose::Sentinel {
-            return Err(Error::new(
-                Kind::Refused,
-                "key.sentinel",
-                format!("key {handle} is the sentinel of token `{}` and signs no CSRs", key.token),
-            ));
-        }
-        if key.purpose == Purpose::Authority {
-            let message = format!("key {handle} is an authority's and signs no CSRs of signing requests");
-            return Err(Error::new(Kind::Refused, "key.authority", message));
-        }
-        must_be_present(&key)?;
-        let usable: Result<(), Error> = self.0.store.read(move |view| must_be_usable(view, handle)).await;
-        usable.map(|()| key)
+        let caller = caller.clone();
+        self.0
+            .store
+            .read(move |view| {
+                let key = caller.key(view, handle)?;
+                if key.purpose == Purpose::Sentinel {
+                    return Err(Error::new(
+                        Kind::Refused,
+                        "key.sentinel",
+                        format!("key {handle} is the sentinel of token `{}` and signs no CSRs", key.token),
+                    ));
+                }
+                if key.purpose == Purpose::Authority {
+                    let message =
+                        format!("key {handle} is an authority's and signs no CSRs of signing requests");
+                    return Err(Error::new(Kind::Refused, "key.authority", message));
+                }
+                must_be_able_to_sign(view, &key)?;
+                Ok(key)
+            })
+            .await
     }
 }
 
-pub(in crate::app) fn must_be_present(key: &Key) -> Result<(), Error> {
+/// Refuses a key that is not on its token, retired or compromised.
+pub(in crate::app) fn must_be_able_to_sign(view: &View, key: &Key) -> Result<(), Error> {
     match key.state {
-        KeyState::Present | KeyState::Recovered => Ok(()),
+        KeyState::Present | KeyState::Recovered => must_be_usable(view, key.handle),
         KeyState::Missing | KeyState::Quarantined | KeyState::Destroying | KeyState::Destroyed => {
             Err(Error::new(
                 Kind::Conflict,

@@ -34,7 +34,7 @@ use crate::domain::signing_request::{Conflict, KeySource, SigningRequest, State,
 use crate::store::{Attempt, Tx};
 pub use drive::Start;
 pub use drivers::Drivers;
-pub(super) use existing_key::must_be_present;
+pub(super) use existing_key::must_be_able_to_sign;
 pub(super) use numbering::Places;
 pub(super) use order::default_kind;
 use order::{Order, OrderedKey};

@@ -32,6 +32,12 @@ pub fn is_api_key(text: &str) -> bool {
     body.is_some_and(|bytes| Zeroizing::new(bytes).len() == 32)
 }
 
+/// Whether a text begins as a generated secret does: it may be one, cut short or with more behind it.
+pub fn may_be_one(text: &str) -> bool {
+    let kinds = [CredentialKind::ApiKey, CredentialKind::Basic];
+    kinds.into_iter().filter_map(prefix).any(|prefix| text.starts_with(prefix))
+}
+
 /// What a secret is recognised by.
 pub fn verifier(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
@@ -52,6 +58,7 @@ mod tests {
         assert_eq!(secret.len(), 4 + 43);
         assert!(is_api_key(&secret));
         assert_eq!(hint(&secret), &secret[..10]);
+        assert!(may_be_one(&secret) && may_be_one("srb_x") && !may_be_one("sr") && !may_be_one("alice"));
         for other in ["srk_short", "srb_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc", &secret[4..], ""] {
             assert!(!is_api_key(other), "{other}");
         }

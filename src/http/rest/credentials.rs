@@ -59,6 +59,7 @@ pub(super) async fn create(
     params(api::ListCredentials),
     responses(
         (status = 200, description = "Oldest first; without secrets", body = api::Credentials),
+        (status = 400, description = "There is no such parameter", body = api::Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such principal", body = api::Problem, content_type = PROBLEM),
         EveryCall,
     )

@@ -25,10 +25,12 @@ mod tokens;
 // The command line shows a probe of its own as the service would.
 pub use convert::probe::probe;
 
+use std::sync::Arc;
+
 use axum::Router;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -50,9 +52,9 @@ use crate::api;
 )]
 struct Document;
 
-/// Every route that is not a facade's, and the document of the native ones. What no surface knows
+/// Every route that is not a facade's, with the document of the native ones. What no surface knows
 /// is answered as a native problem.
-pub(super) fn router(context: Context) -> (Router, OpenApi) {
+pub(super) fn router(context: Context) -> Router {
     let (router, routes) = OpenApiRouter::new()
         .routes(routes!(create::create, csrs::list))
         .routes(routes!(issued::submit))
@@ -116,18 +118,21 @@ pub(super) fn router(context: Context) -> (Router, OpenApi) {
         let mutual_tls = SecurityScheme::MutualTls { description, deprecated: None, extensions: None };
         components.add_security_scheme("client_certificate", mutual_tls);
     }
-    let published = document.clone();
+    // Shared: axum keeps a dozen clones of a handler, and each would have a megabyte of its own.
+    let document = Arc::new(document);
     let native = router
-        .route("/openapi.json", get(async move |_: Permit<needs::AnyPrincipal>| axum::Json(published)))
+        .route(
+            "/openapi.json",
+            get(async move |_: Permit<needs::AnyPrincipal>| axum::Json(document.as_ref()).into_response()),
+        )
         .with_state(context.clone())
         .merge(ops::router(context.clone()));
-    let router = Router::new()
+    Router::new()
         .nest(api::PREFIX, native)
         .merge(ops::router(context.clone()))
         .merge(public::router(context.clone()))
         .merge(metrics::router(context))
         .fallback(async || Failure::no_such_route())
         .method_not_allowed_fallback(async || Failure::method_not_allowed())
-        .layer(axum::middleware::from_fn(problem::layer));
-    (router, document)
+        .layer(axum::middleware::from_fn(problem::layer))
 }

@@ -82,6 +82,7 @@ pub(super) async fn reconcile(
     responses(
         (status = 200, description = "Wiped", body = api::Wiped),
         (status = 202, description = "Proposed: somebody else has to approve it, at Location", body = api::Proposal),
+        (status = 400, description = "The body is not such a document", body = api::Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such token", body = api::Problem, content_type = PROBLEM),
         (status = 409, description = "Live signing requests use keys there", body = api::Problem, content_type = PROBLEM),
         (status = 415, description = "The body is not JSON", body = api::Problem, content_type = PROBLEM),

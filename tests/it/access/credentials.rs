@@ -112,21 +112,55 @@ fn a_uid_is_known_by_the_socket_when_it_is_mapped() {
     assert!(over_socket(&appliance).starts_with("HTTP/1.1 401 "), "root is nobody without a credential");
 
     open_to_all(&appliance);
-    let as_bob = || {
-        let script = format!(
-            "import socket; s = socket.socket(socket.AF_UNIX); s.connect({:?}); \
-             s.sendall(b'GET /strongroom/v1/csrs HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'); \
-             print(s.recv(64).decode())",
-            appliance.data("strongroom.sock")
-        );
-        let output = Command::new("python3").args(["-c", &script]).uid(4711).gid(4711).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let as_bob = || over_socket_as_another(&appliance, "GET /strongroom/v1/csrs", "");
     assert!(as_bob().starts_with("HTTP/1.1 401 "), "an unmapped uid is nobody");
     let wanted = json!({ "principal": "bob", "kind": "uid", "uid": 4711 });
     office.manage("POST", "/credentials", Some(&wanted)).expect(201);
     office.manage("POST", "/credentials", Some(&wanted)).problem(409, "store.duplicate");
     assert!(as_bob().starts_with("HTTP/1.1 200 "), "{}", as_bob());
+}
+
+#[test]
+fn another_user_of_the_machine_makes_no_first_admin() {
+    let appliance = Appliance::new();
+    let service = appliance.start();
+    open_to_all(&appliance);
+    let asked =
+        || over_socket_as_another(&appliance, "POST /strongroom/v1/bootstrap", "{\"name\": \"mallory\"}");
+    assert!(asked().starts_with("HTTP/1.1 403 "), "{}", asked());
+    Office::open(&appliance, &service);
+}
+
+#[test]
+fn root_and_the_services_user_stay_nobody_though_they_were_mapped_once() {
+    let appliance = Appliance::new();
+    let mut service = appliance.start();
+    Office::open(&appliance, &service).hire("bob", &[("reader", None)]);
+    service.stop();
+    // As when the service ran as another user.
+    let index = rusqlite::Connection::open(appliance.data("strongroom.db")).unwrap();
+    let mapped = "INSERT INTO credentials (handle, principal, kind, verifier, from_file, created_at)
+                  SELECT randomblob(16), handle, 'uid', ?1, 0, 0 FROM principals WHERE name = 'bob'";
+    let uid = rustix::process::geteuid().as_raw().to_be_bytes();
+    assert_eq!(index.execute(mapped, [uid.as_slice()]).unwrap(), 1);
+    drop(index);
+    let _service = appliance.start();
+    assert!(over_socket(&appliance).starts_with("HTTP/1.1 401 "), "{}", over_socket(&appliance));
+}
+
+#[test]
+fn a_header_that_tells_who_or_for_whom_stands_there_once() {
+    let appliance = Appliance::new();
+    let service = appliance.start();
+    let key = format!("Bearer {}", service.api_key());
+    let twice = |header: &str, values: [&str; 2]| {
+        service.request("GET", "/csrs", &values.map(|value| (header, value)), None)
+    };
+    for values in [[key.as_str(), "Bearer srk_other"], ["", key.as_str()]] {
+        twice("Authorization", values).problem(401, "auth.unauthenticated");
+    }
+    let problem = twice("Strongroom-Tenant", ["default", "other"]).problem(400, "input.invalid");
+    assert_eq!(problem["errors"][0]["field"], "Strongroom-Tenant", "{problem:#}");
 }
 
 /// So that another user reaches the socket.
@@ -138,6 +172,26 @@ fn open_to_all(appliance: &Appliance) {
     mode(&appliance.path(""), 0o711);
     mode(&appliance.data(""), 0o711);
     mode(&appliance.data("strongroom.sock"), 0o666);
+}
+
+/// The head of the answer that a user without any standing on this machine gets.
+fn over_socket_as_another(appliance: &Appliance, request: &str, body: &str) -> String {
+    let head = format!(
+        "{request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let script = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
+                  s.sendall(sys.argv[2].encode()); print(s.recv(64).decode())";
+    let output = Command::new("python3")
+        .args(["-c", script])
+        .arg(appliance.data("strongroom.sock"))
+        .arg(head + body)
+        .uid(4711)
+        .gid(4711)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The head of the answer to a list without any header, over the socket, as this process's user.

@@ -123,8 +123,8 @@ fn a_request_works_for_one_tenant() {
     list(&both, Some("pki")).expect(200);
     for foreign in ["default", "nowhere", "a b"] {
         let denied = list(&both, Some(foreign)).problem(403, "access.denied");
-        let expected = format!("this needs the permission csr:read in tenant `{foreign}`");
-        assert!(denied["detail"].as_str().unwrap().starts_with(&expected), "{denied}");
+        let expected = "this needs the permission csr:read in the tenant that was named";
+        assert!(denied["detail"].as_str().unwrap().starts_with(expected), "{denied}");
     }
     // A role of the appliance's things means nothing in a tenant.
     office.call(&both, "GET", "/tokens", None).problem(403, "access.denied");

@@ -130,6 +130,26 @@ fn a_proposal_that_is_rejected_late_or_of_somebody_who_left_is_not_done() {
 }
 
 #[test]
+fn another_tenant_does_not_know_of_a_proposal_about_a_key_and_shares_those_about_a_token() {
+    let appliance = appliance_with("destroy_key = true\nwipe_slot = true\n");
+    let service = appliance.start_ready();
+    let staff = Operators::of(&appliance, &service);
+    let about_a_key = staff.proposed("DELETE", &format!("/keys/{}", staff.unused_key()), None);
+    staff.office.manage("POST", "/tenants", Some(&json!({ "name": "pki" }))).expect(201);
+    let piet = staff.office.hire("piet", &[("operator", Some("pki"))]);
+    let seen = |key: &str, tenant: &str| {
+        let listed = staff.office.call_in(key, Some(tenant), "GET", "/proposals", None).expect(200).json();
+        listed["items"].as_array().unwrap().len()
+    };
+    assert_eq!((seen(&piet, "pki"), seen(&staff.otto, "pki"), seen(&staff.otto, "default")), (0, 0, 1));
+    staff.decide(&piet, &about_a_key, "approve", &json!({})).problem(404, "not-found");
+    staff.decide(&piet, &about_a_key, "reject", &json!({ "reason": "x" })).problem(404, "not-found");
+
+    staff.proposed("POST", "/tokens/main/wipe", Some(&json!({ "force": false })));
+    assert_eq!((seen(&piet, "pki"), seen(&staff.otto, "pki"), seen(&staff.otto, "default")), (0, 1, 2));
+}
+
+#[test]
 fn a_token_is_wiped_of_what_is_ours_unless_it_is_needed() {
     let appliance = appliance_with("wipe_slot = true\n");
     let service = appliance.start_ready();
@@ -193,6 +213,31 @@ fn the_pin_is_tried_once_more_when_a_second_operator_agrees() {
     service.await_ready();
     let proposal = staff.proposed("POST", path, None);
     staff.decide(&staff.otto, &proposal, "approve", &json!({})).problem(409, "token.pin-not-refused");
+}
+
+#[test]
+fn an_override_counts_for_the_leaks_that_its_proposer_saw() {
+    let appliance = Appliance::with_chaos();
+    configure(&appliance, "override_probe = true\n");
+    appliance.chaos_rules("C_WrapKey every wrapped=30820001");
+    let service = appliance.start();
+    let staff = Operators::of(&appliance, &service);
+    let leaks = |call: &str| {
+        service.await_that(call, || {
+            let problem = service.get("/tokens").json()["items"][0]["problem"].to_string();
+            problem.contains("gives keys out") && problem.contains(call)
+        });
+    };
+    let propose =
+        || staff.proposed("POST", "/tokens/main/probe-override", Some(&json!({ "reason": "a laboratory" })));
+    leaks("C_WrapKey");
+    let first = propose();
+    appliance.chaos_rules("C_CopyObject every weaken");
+    service.post("/tokens/main/probe", &json!({ "kinds": ["ec-p256"] })).expect(200);
+    leaks("C_CopyObject");
+    staff.decide(&staff.otto, &first, "approve", &json!({})).problem(409, "approval.changed");
+    staff.decide(&staff.otto, &propose(), "approve", &json!({})).expect(200);
+    service.await_ready();
 }
 
 #[test]

@@ -149,3 +149,22 @@ fn a_template_that_changed_since_makes_an_approval_void() {
     let again = staff.ask("asked");
     staff.decide(&staff.carol, &again, "approve", &json!({})).expect(202);
 }
+
+#[test]
+fn without_its_template_a_request_is_neither_approved_nor_renewed_unless_another_is_named() {
+    let appliance = appliance_with(&[("asked", ASKED), ("free", FREE)], "");
+    let service = appliance.start_ready();
+    let staff = super::Staff::of(&appliance, &service);
+    let (made, waits) = (staff.ask("asked"), staff.ask("asked"));
+    staff.decide(&staff.carol, &made, "approve", &json!({})).expect(202);
+    staff.await_status(&made, "pending");
+    std::fs::remove_file(appliance.path("templates/asked.toml")).unwrap();
+    hang_up(&appliance, &service, "the issuing templates are as their files");
+
+    staff.decide(&staff.carol, &waits, "approve", &json!({})).problem(409, "approval.changed");
+    let renew =
+        |body: Value| staff.office.call(&staff.bob, "POST", &format!("/csrs/{made}/renew"), Some(&body));
+    renew(json!({ "key": "new" })).problem(422, "template.unknown");
+    let renewed = renew(json!({ "key": "new", "template": "free" })).expect(201).json();
+    assert_eq!(renewed["template"]["name"], "free", "{renewed:#}");
+}

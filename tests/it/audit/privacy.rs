@@ -65,3 +65,18 @@ fn a_name_is_in_the_log_only_as_a_pseudonym_that_can_be_forgotten() {
     }
     assert!(seen > 10);
 }
+
+#[test]
+fn a_secret_in_the_place_of_a_handle_or_a_tenant_is_not_on_record() {
+    let appliance = Appliance::new();
+    let service = appliance.start();
+    // As whoever revokes an API key by itself and not by its handle.
+    let key = service.api_key();
+    service.delete(&format!("/credentials/{key}")).expect(400);
+    service.request("GET", "/csrs", &[("strongroom-tenant", key)], None).problem(403, "access.denied");
+    service.await_that("both are on record", || records(&service, "").len() >= 2);
+    let told = format!("{:?}", records(&service, ""));
+    assert!(told.contains("DELETE /strongroom/v1/credentials/{handle}"), "{told}");
+    assert!(told.contains("access.denied: this needs the permission csr:read"), "{told}");
+    assert!(!told.contains(key), "{told}");
+}

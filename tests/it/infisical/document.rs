@@ -1,10 +1,11 @@
-//! The OpenAPI document of this surface: as committed.
+//! The OpenAPI document of this surface: as committed, and as the service answers.
 
 use std::fs;
 use std::path::Path;
 
 use super::{call, hire, switch_on, token};
 use crate::harness::Appliance;
+use crate::schemathesis::answers_as_declared;
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi/infisical.json");
 
@@ -29,4 +30,14 @@ fn the_infisical_openapi_document_that_is_served_is_the_committed_one() {
          UPDATE_OPENAPI=1 cargo test --test it openapi",
         differs.map(|line| line + 1)
     );
+}
+
+#[test]
+fn the_infisical_surface_answers_as_its_document_says() {
+    let appliance = Appliance::new();
+    switch_on(&appliance, "");
+    let service = appliance.start_ready();
+    let people = hire(&appliance, &service);
+    let bearer = format!("Bearer {}", token(&service, &people.operator));
+    answers_as_declared(&service, Path::new(COMMITTED), &[("Authorization", &bearer)]);
 }

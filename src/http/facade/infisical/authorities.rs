@@ -165,11 +165,10 @@ pub(super) async fn show_internal(
 )]
 pub(super) async fn update(
     State(surface): State<Surface>,
-    entry: Entry<AuthorityManage>,
     Path(id): Path<String>,
     body: Body<AuthorityManage>,
 ) -> Result<Json<wire::CaEnvelope>, Refused> {
-    let found = entry.found(&surface, &id).await?;
+    let found = body.permit.found(&surface, &id).await?;
     let (view, project) = set(surface, found, &body).await?;
     Ok(Json(wire::CaEnvelope { ca: convert::ca(&view, &project) }))
 }
@@ -183,11 +182,10 @@ pub(super) async fn update(
 )]
 pub(super) async fn update_internal(
     State(surface): State<Surface>,
-    entry: Entry<AuthorityManage>,
     Path(id): Path<String>,
     body: Body<AuthorityManage>,
 ) -> Result<Json<wire::InternalCa>, Refused> {
-    let found = entry.found(&surface, &id).await?;
+    let found = body.permit.found(&surface, &id).await?;
     let (view, project) = set(surface, found, &body).await?;
     Ok(Json(convert::internal_ca(&view, &project)))
 }

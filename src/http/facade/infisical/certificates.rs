@@ -27,11 +27,10 @@ use crate::http::uninterrupted::uninterrupted;
 )]
 pub(super) async fn sign_intermediate(
     State(surface): State<Surface>,
-    entry: Entry<AuthorityManage>,
     Path(id): Path<String>,
     body: Body<AuthorityManage>,
 ) -> Result<Json<wire::Signed>, Refused> {
-    let found = entry.found(&surface, &id).await?;
+    let found = body.permit.found(&surface, &id).await?;
     let (csr, lifetime, path_length) = asked::intermediate(entry::json(&body)?)?;
     not_beyond(convert::must_issue(&found)?.not_after, lifetime)?;
     let wish =
@@ -51,11 +50,10 @@ pub(super) async fn sign_intermediate(
 )]
 pub(super) async fn sign_by(
     State(surface): State<Surface>,
-    entry: Entry<CertificateIssue>,
     Path(id): Path<String>,
     body: Body<CertificateIssue>,
 ) -> Result<Json<wire::Signed>, Refused> {
-    let found = entry.found(&surface, &id).await?;
+    let found = body.permit.found(&surface, &id).await?;
     let sign = asked::sign(entry::json(&body)?, surface.context.authenticator.now(), true)?;
     signed(surface, found, sign).await
 }
@@ -183,7 +181,6 @@ fn handed_out() -> Refused {
 )]
 pub(super) async fn revoke(
     State(surface): State<Surface>,
-    entry: Entry<CertificateRevoke>,
     Path(number): Path<String>,
     body: Body<CertificateRevoke>,
 ) -> Result<Json<wire::Revoked>, Refused> {
@@ -191,7 +188,7 @@ pub(super) async fn revoke(
     let serial: Serial = number.parse().map_err(|_| unknown())?;
     let app = &surface.context.app;
     let mut found = None;
-    for caller in entry.callers() {
+    for caller in body.permit.callers() {
         for view in app.authorities(&caller).await? {
             let authority = view.authority.handle;
             match app.issued_certificate(&caller, authority, serial).await {

@@ -77,7 +77,7 @@ impl<N: Needed> FromRequestParts<Surface> for Entry<N> {
             projects.iter().any(|project| permit.caller.grants.allow(permission, project.tenant))
         };
         match N::PERMISSION {
-            Some(permission) if !may(permission) => Err(Failure::denied(permission, None)),
+            Some(permission) if !may(permission) => Err(Failure::denied(permission, false)),
             _ => Ok(Self { permit, projects, needed: PhantomData }),
         }
     }

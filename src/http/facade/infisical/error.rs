@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(told(error(Kind::HsmRefused, "hsm.refused")), (502, "BadGateway"));
         assert_eq!(told(error(Kind::Bug, "bug")), (500, "InternalServerError"));
         assert_eq!(told(Failure::unauthenticated()), (401, "UnauthorizedError"));
-        assert_eq!(told(Failure::denied(Permission::AuthorityRead, None)), (403, "PermissionDenied"));
+        assert_eq!(told(Failure::denied(Permission::AuthorityRead, false)), (403, "PermissionDenied"));
         assert_eq!(told(Failure::new(StatusCode::FORBIDDEN, TOKEN, "")), (403, "TokenError"));
         let handed_out = Failure::new(StatusCode::FORBIDDEN, "key.not-exportable", "");
         assert_eq!(told(handed_out), (403, "ForbiddenError"));

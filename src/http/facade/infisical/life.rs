@@ -46,11 +46,10 @@ pub(super) async fn csr(
 )]
 pub(super) async fn import(
     State(surface): State<Surface>,
-    entry: Entry<AuthorityManage>,
     Path(id): Path<String>,
     body: Body<AuthorityManage>,
 ) -> Result<Json<wire::Imported>, Refused> {
-    let found = entry.found(&surface, &id).await?;
+    let found = body.permit.found(&surface, &id).await?;
     let (certificate, chain) = asked::import(entry::json(&body)?)?;
     let readable = |text: &str, message| {
         certificates_of::read(text.as_bytes()).map_err(|invalid| {
@@ -102,11 +101,10 @@ pub(super) async fn certificate(
 )]
 pub(super) async fn certify(
     State(surface): State<Surface>,
-    entry: Entry<AuthorityManage>,
     Path(id): Path<String>,
     body: Body<AuthorityManage>,
 ) -> Result<Json<wire::CaCertificate>, Refused> {
-    let found = entry.found(&surface, &id).await?;
+    let found = body.permit.found(&surface, &id).await?;
     let Certify { lifetime, path_length, parent } = asked::certify(entry::json(&body)?)?;
     match (found.view.authority.kind, parent) {
         (AuthorityKind::Root, None) => {
@@ -120,7 +118,7 @@ pub(super) async fn certify(
             renewed(surface, found, lifetime).await
         }
         (AuthorityKind::Intermediate, Some(parent)) => {
-            let parent = entry.found(&surface, &parent).await?;
+            let parent = body.permit.found(&surface, &parent).await?;
             if parent.caller.tenant != found.caller.tenant {
                 let message = "the parent CA is one of another project";
                 return Err(Refused::bad_request("authority.parent", message));
@@ -207,11 +205,10 @@ pub(super) async fn certificate_der(
 )]
 pub(super) async fn renew(
     State(surface): State<Surface>,
-    entry: Entry<AuthorityManage>,
     Path(id): Path<String>,
     body: Body<AuthorityManage>,
 ) -> Result<Json<wire::CaCertificate>, Refused> {
-    let found = entry.found(&surface, &id).await?;
+    let found = body.permit.found(&surface, &id).await?;
     let lifetime = asked::renewal(entry::json(&body)?)?;
     convert::must_issue(&found)?;
     renewed(surface, found, lifetime).await
