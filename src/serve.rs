@@ -95,7 +95,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let router = http::router(
         Context { app: app.clone(), authenticator: authenticator.clone(), limits, metrics: Arc::default() },
-        facades::facades(&config.facades),
+        facades::facades(&config)?,
     );
     let tls_address = tls_address.map(tracing::field::display);
     tracing::info!(%address, tls = tls_address, socket = %socket.display(), "serving");

@@ -2,15 +2,12 @@
 //! before there are principals. It belongs to the principal `operator`, who looks, asks for CSRs and
 //! runs tokens, and who neither approves nor manages access.
 
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::{Error, private_file};
 use crate::domain::access::{CredentialKind, FILE_PRINCIPAL, Grant, PrincipalKind, Role, secret};
 use crate::domain::audit::{Actor, Event};
 use crate::domain::clock::{Clock, Timestamp};
@@ -106,17 +103,8 @@ fn revoke_others(tx: &Tx, now: Timestamp, stays: impl Fn(&Credential) -> bool) -
 
 /// Reads an API key file; `None` when there is no such file.
 fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
-    let mut file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(path, error)),
-    };
-    if file.metadata().map_err(|error| Error::io(path, error))?.mode() & 0o077 != 0 {
-        return Err(Error::Open { path: path.to_owned() });
-    }
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text).map_err(|error| Error::io(path, error))?;
-    let key = text.trim();
+    let Some(bytes) = private_file::read(path)? else { return Ok(None) };
+    let key = std::str::from_utf8(&bytes).unwrap_or_default().trim();
     if !secret::is_api_key(key) {
         return Err(Error::Malformed { path: path.to_owned() });
     }
@@ -128,18 +116,8 @@ fn make(path: &Path) -> Result<Zeroizing<String>, Error> {
     getrandom::fill(bytes.as_mut()).map_err(|error| Error::Random(error.to_string()))?;
     let prefix = secret::prefix(CredentialKind::ApiKey).unwrap_or_default();
     let secret = secret::text(prefix, &bytes);
-    let io = |error| Error::io(path, error);
-    // Under another name until it is whole: a crash must not leave a key file without a key.
-    let new = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(io)?;
-    file.write_all(secret.as_bytes())
-        .and_then(|()| file.write_all(b"\n"))
-        .and_then(|()| file.sync_all())
-        .map_err(io)?;
-    std::fs::rename(&new, path).map_err(io)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)?;
+    let line = Zeroizing::new(format!("{}\n", secret.as_str()));
+    private_file::make(path, line.as_bytes())?;
     Ok(secret)
 }
 
@@ -150,7 +128,7 @@ fn event(action: &'static str, key: Handle) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     #[test]
     fn a_made_key_file_is_private_and_reads_back() {

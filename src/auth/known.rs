@@ -21,6 +21,8 @@ pub(super) struct Known {
     /// By the beginning of what they are recognised by. That is a hash of 256 random bits, or public:
     /// the time of the look-up tells nothing of a secret.
     credentials: HashMap<[u8; 4], Vec<Credential>>,
+    /// Where in `credentials` one is.
+    places: HashMap<Handle, [u8; 4]>,
 }
 
 struct Holder {
@@ -43,13 +45,18 @@ impl Known {
             version: Some(version),
             tenants: view.tenants()?.into_iter().map(|tenant| (tenant.name, tenant.id)).collect(),
             holders: holders.collect(),
-            credentials: HashMap::new(),
+            ..Self::default()
         };
         for credential in view.unrevoked_credentials()? {
-            let place = beginning(&credential.verifier);
-            known.credentials.entry(place).or_default().push(credential);
+            known.enter(credential);
         }
         Ok(known)
+    }
+
+    fn enter(&mut self, credential: Credential) {
+        let place = beginning(&credential.verifier);
+        self.places.insert(credential.handle, place);
+        self.credentials.entry(place).or_default().push(credential);
     }
 
     pub(super) fn is_as_of(&self, version: u64) -> bool {
@@ -63,7 +70,10 @@ impl Known {
     pub(super) fn identify(&self, presented: Presented<'_>, now: Timestamp) -> Option<Identity> {
         let (kind, verifier) = match presented {
             Presented::Bearer(secret) => (CredentialKind::ApiKey, secret::verifier(secret).to_vec()),
-            Presented::Basic(_, secret) => (CredentialKind::Basic, secret::verifier(secret).to_vec()),
+            Presented::Basic(_, secret) | Presented::Client(_, secret) => {
+                (CredentialKind::Basic, secret::verifier(secret).to_vec())
+            }
+            Presented::Granted(credential) => return self.granted(credential, now),
             Presented::ClientCertificate(sha256) => (CredentialKind::ClientCertificate, sha256.to_vec()),
             Presented::Uid(uid) => (CredentialKind::Uid, uid.to_be_bytes().to_vec()),
         };
@@ -71,20 +81,37 @@ impl Known {
         let credential = alike
             .iter()
             .find(|known| known.kind == kind && bool::from(known.verifier.as_slice().ct_eq(&verifier)))?;
-        if credential.expires_at.is_some_and(|at| at <= now) {
-            return None;
-        }
-        let holder = self.holders.get(&credential.principal)?;
-        if let Presented::Basic(user, _) = presented
-            && user != holder.name
-        {
-            return None;
-        }
-        Some(Identity {
-            principal: credential.principal,
-            credential: credential.handle,
-            grants: Arc::clone(&holder.grants),
-        })
+        let holder = self.holder(credential, now)?;
+        let is_meant = match presented {
+            Presented::Basic(user, _) => user == holder.name,
+            Presented::Client(id, _) => {
+                id == holder.name || id.parse::<Handle>().is_ok_and(|handle| handle == credential.handle)
+            }
+            _ => true,
+        };
+        is_meant.then(|| identity(credential, holder))
+    }
+
+    fn granted(&self, credential: Handle, now: Timestamp) -> Option<Identity> {
+        let alike = self.credentials.get(self.places.get(&credential)?)?;
+        let is_meant =
+            |known: &&Credential| known.kind == CredentialKind::Basic && known.handle == credential;
+        let credential = alike.iter().find(is_meant)?;
+        Some(identity(credential, self.holder(credential, now)?))
+    }
+
+    /// Whose a credential is; nobody's when it has expired, or its principal is disabled.
+    fn holder(&self, credential: &Credential, now: Timestamp) -> Option<&Holder> {
+        let is_in_force = credential.expires_at.is_none_or(|at| at > now);
+        self.holders.get(&credential.principal).filter(|_| is_in_force)
+    }
+}
+
+fn identity(credential: &Credential, holder: &Holder) -> Identity {
+    Identity {
+        principal: credential.principal,
+        credential: credential.handle,
+        grants: Arc::clone(&holder.grants),
     }
 }
 
@@ -126,7 +153,7 @@ mod tests {
         let holder = Holder { name: "alice".into(), grants: Arc::default() };
         known.holders.insert(handle(100), holder);
         for credential in credentials {
-            known.credentials.entry(beginning(&credential.verifier)).or_default().push(credential);
+            known.enter(credential);
         }
         known
     }
@@ -152,6 +179,14 @@ mod tests {
             (Presented::Basic("alice", "srb_right"), Some(handle(2))),
             (Presented::Basic("bob", "srb_right"), None),
             (Presented::Basic("alice", "srk_right"), None),
+            (Presented::Client("alice", "srb_right"), Some(handle(2))),
+            (Presented::Client(&handle(2).to_string(), "srb_right"), Some(handle(2))),
+            (Presented::Client(&handle(1).to_string(), "srb_right"), None),
+            (Presented::Basic(&handle(2).to_string(), "srb_right"), None),
+            (Presented::Client("alice", "srb_wrong"), None),
+            (Presented::Granted(handle(2)), Some(handle(2))),
+            (Presented::Granted(handle(1)), None),
+            (Presented::Granted(handle(9)), None),
             (Presented::ClientCertificate(&[7; 32]), Some(handle(3))),
             (Presented::ClientCertificate(&[8; 32]), None),
             (Presented::Uid(1000), Some(handle(4))),
@@ -179,6 +214,10 @@ mod tests {
         let right = Presented::Bearer("srk_right");
         assert_eq!(whose(&known(vec![expiring(11)]), right), Some(handle(1)));
         assert_eq!(whose(&known(vec![expiring(10)]), right), None);
+        let basic = Credential { kind: CredentialKind::Basic, ..expiring(11) };
+        let granted = Presented::Granted(handle(1));
+        assert_eq!(whose(&known(vec![basic.clone()]), granted), Some(handle(1)));
+        assert_eq!(whose(&known(vec![Credential { expires_at: Some(NOW), ..basic }]), granted), None);
         let mut disabled = known(vec![key]);
         disabled.holders.clear();
         assert_eq!(whose(&disabled, right), None);

@@ -2,10 +2,12 @@
 //!
 //! What is needed for that is held in memory and read again after every change, so that a request
 //! costs no look into the database and a revocation counts with the next one. [`mod@file`] is the API
-//! key beside the database.
+//! key beside the database; [`access_token`]: what stands for a credential for a while.
 
+pub mod access_token;
 pub mod file;
 mod known;
+mod private_file;
 
 use std::collections::HashMap;
 use std::mem;
@@ -25,6 +27,10 @@ pub enum Presented<'a> {
     Bearer(&'a str),
     /// A principal's name and a generated password.
     Basic(&'a str, &'a str),
+    /// The same, where the handle of the credential is as good as the principal's name.
+    Client(&'a str, &'a str),
+    /// The handle of a credential with a generated password, on a token of ours that he was given for it.
+    Granted(Handle),
     /// SHA-256 of the DER of a TLS client certificate whose key the client has.
     ClientCertificate(&'a [u8; 32]),
     /// The user at the other end of the Unix socket.
@@ -83,6 +89,11 @@ impl Authenticator {
         Ok(identity)
     }
 
+    /// The present time, by the clock that credentials expire by.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     /// The tenant of that name.
     ///
     /// # Errors
@@ -134,7 +145,7 @@ impl Authenticator {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read or written.
-    #[error("API key file {}: {source}", path.display())]
+    #[error("key file {}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -142,7 +153,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Others can read the file.
-    #[error("API key file {} is open to group or others; run `chmod 600` on it", path.display())]
+    #[error("key file {} is open to group or others; run `chmod 600` on it", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -153,6 +164,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file holds something else.
+    #[error("key file {} does not hold 32 bytes; remove it to get a new key: tokens under the former one end", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An access token cannot be made.
+    #[error("no access token could be made: {0}")]
+    Token(String),
     /// No random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(String),

@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct FacadesSpec {
     /// Cloudflare custom CSRs.
     pub cloudflare: CloudflareSpec,
+    /// Infisical's internal CAs.
+    pub infisical: InfisicalSpec,
     /// Keyfactor Command CSR generation.
     pub keyfactor: KeyfactorSpec,
     /// Venafi, both generations.
@@ -28,6 +30,26 @@ pub struct CloudflareSpec {
     pub zones: BTreeMap<String, String>,
     /// Whether names that no public CA would certify are refused, as the vendor does.
     pub public_suffix_rules: bool,
+}
+
+/// `[facades.infisical]`
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct InfisicalSpec {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Project id to the tenant whose authorities are the project's CAs.
+    pub projects: BTreeMap<String, InfisicalProject>,
+}
+
+/// A project of `[facades.infisical]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct InfisicalProject {
+    /// Name of the tenant.
+    pub tenant: String,
+    /// What older clients name the project by.
+    pub slug: String,
 }
 
 /// `[facades.keyfactor]`
@@ -85,6 +107,8 @@ pub struct VenafiZone {
 pub struct FacadesConfig {
     /// Cloudflare custom CSRs.
     pub cloudflare: Option<CloudflareConfig>,
+    /// Infisical's internal CAs.
+    pub infisical: Option<InfisicalConfig>,
     /// Keyfactor Command CSR generation.
     pub keyfactor: Option<KeyfactorConfig>,
     /// Venafi, both generations.
@@ -100,6 +124,13 @@ pub struct CloudflareConfig {
     pub zones: BTreeMap<String, String>,
     /// Whether names that no public CA would certify are refused.
     pub public_suffix_rules: bool,
+}
+
+/// Infisical's internal CAs.
+#[derive(Clone, Debug)]
+pub struct InfisicalConfig {
+    /// Project id to its tenant and its slug.
+    pub projects: BTreeMap<String, InfisicalProject>,
 }
 
 /// Keyfactor Command CSR generation.
@@ -126,6 +157,7 @@ impl FacadesConfig {
     pub(super) fn from_spec(spec: FacadesSpec) -> Result<Self, String> {
         Ok(Self {
             cloudflare: CloudflareConfig::from_spec(spec.cloudflare)?,
+            infisical: InfisicalConfig::from_spec(spec.infisical)?,
             keyfactor: KeyfactorConfig::from_spec(spec.keyfactor)?,
             venafi: VenafiConfig::from_spec(spec.venafi)?,
         })
@@ -161,6 +193,46 @@ impl CloudflareConfig {
         }
         let CloudflareSpec { enabled: _, accounts, zones, public_suffix_rules } = spec;
         Ok(Some(Self { accounts, zones, public_suffix_rules }))
+    }
+}
+
+impl InfisicalConfig {
+    fn from_spec(spec: InfisicalSpec) -> Result<Option<Self>, String> {
+        if !spec.enabled {
+            return Ok(None);
+        }
+        if spec.projects.is_empty() {
+            return Err("`facades.infisical`: needs an entry in `projects`, such as \
+                        \"7c1e0c9e-6f0b-4d3f-9a55-0f2f4c1f9b11\" = { tenant = \"default\", slug = \"pki\" }"
+                .to_owned());
+        }
+        let plain = |text: &str| {
+            (1..=64).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let (mut tenants, mut slugs) = (BTreeSet::new(), BTreeSet::new());
+        for (id, project) in &spec.projects {
+            for text in [id, &project.slug] {
+                if !plain(text) {
+                    return Err(format!(
+                        "`facades.infisical.projects`: `{text}` is not 1 to 64 letters, digits, `-` and `_`"
+                    ));
+                }
+            }
+            if !tenants.insert(&project.tenant) {
+                return Err(format!(
+                    "`facades.infisical.projects`: tenant `{}` is given to two projects; each needs its own",
+                    project.tenant
+                ));
+            }
+            if !slugs.insert(&project.slug) {
+                return Err(format!(
+                    "`facades.infisical.projects`: two projects have the slug `{}`",
+                    project.slug
+                ));
+            }
+        }
+        Ok(Some(Self { projects: spec.projects }))
     }
 }
 

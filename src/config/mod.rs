@@ -18,7 +18,8 @@ pub use spec::{ConfigSpec, FourEyesSpec, defaults};
 
 use crate::hsm::profile::Profile;
 pub use facades::{
-    CloudflareConfig, FacadesConfig, KeyfactorConfig, VenafiApplication, VenafiConfig, VenafiZone,
+    CloudflareConfig, FacadesConfig, InfisicalConfig, KeyfactorConfig, VenafiApplication, VenafiConfig,
+    VenafiZone,
 };
 use templates::TemplateSources;
 pub use webhooks::WebhookConfig;
@@ -125,6 +126,11 @@ impl Config {
     /// The key under which the audit log's personal values are HMACed, mode 0600.
     pub fn audit_key_file(&self) -> PathBuf {
         self.data_dir.join("audit-key")
+    }
+
+    /// The key that signs access tokens, mode 0600.
+    pub fn access_token_key_file(&self) -> PathBuf {
+        self.data_dir.join("access-token-key")
     }
 
     /// The SQLite index.

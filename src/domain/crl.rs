@@ -26,6 +26,7 @@ use super::csr::check::der::{
 use super::csr::check::{encoded_algorithm, encoded_signed, require};
 use super::csr::{Error, Part, verify_signature};
 use super::named::named;
+use super::pem;
 
 /// Why a certificate is revoked (RFC 5280 section 5.3.1). removeFromCRL is of delta CRLs, which are not made;
 /// certificateHold is not offered: what is revoked stays so.
@@ -117,6 +118,11 @@ pub struct CrlSpec {
     pub next_update: Timestamp,
     /// In the order in which they stand on the list.
     pub revoked: Vec<Revoked>,
+}
+
+/// A list as PEM (RFC 7468 section 6).
+pub fn pem(crl_der: &[u8]) -> String {
+    pem::encode("X509 CRL", crl_der)
 }
 
 /// The DER of TBSCertList (RFC 5280 section 5.1): the bytes that the token signs. They are put into a list

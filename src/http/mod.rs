@@ -8,8 +8,8 @@
 //! - [`error`]: the only table from kinds to statuses
 //! - [`refusals`]: what is refused goes on record
 //! - [`rest`]: the native API; [`facade`]: the APIs of other products
-//! - [`ops`]: `/livez` and `/readyz`; `public`: revocation lists and certificates of authorities: the only
-//!   routes without a credential; `metrics`: for Prometheus
+//! - [`ops`]: `/livez` and `/readyz`; `public`: revocation lists and certificates of authorities: with status and
+//!   login of [`facade::infisical`] the only routes without a credential; `metrics`: for Prometheus
 
 pub mod error;
 pub mod facade;

@@ -24,6 +24,7 @@ use crate::app::access::is_powerful;
 use crate::auth::{Identity, Presented};
 use crate::domain::access::{Grants, Permission, Scope, TenantId};
 use crate::domain::audit::Actor;
+use crate::domain::id::Handle;
 use crate::domain::invalid::Invalid;
 
 /// A body must have arrived after so long: a client that trickles holds a connection, not a handler.
@@ -85,12 +86,30 @@ pub mod needs {
 pub struct Permit<N> {
     /// Who calls, for which tenant.
     pub caller: Caller,
+    found: Option<FoundOut>,
     needed: PhantomData<N>,
 }
 
 impl<N> Clone for Permit<N> {
     fn clone(&self) -> Self {
-        Self { caller: self.caller.clone(), needed: PhantomData }
+        Self { caller: self.caller.clone(), found: self.found.clone(), needed: PhantomData }
+    }
+}
+
+impl Permit<needs::AnyPrincipal> {
+    /// The same for a tenant that is found out only from what is asked for.
+    ///
+    /// # Errors
+    /// 403 when a permission is needed that he does not have there.
+    pub fn within<N: Needed>(&self, tenant: TenantId) -> Result<Permit<N>, Failure> {
+        let caller = Caller { tenant, ..self.caller.clone() };
+        if let Some(found) = &self.found {
+            found.is(caller.actor());
+        }
+        match N::PERMISSION {
+            Some(permission) if !caller.may(permission) => Err(Failure::denied(permission, false)),
+            _ => Ok(Permit { caller, found: self.found.clone(), needed: PhantomData }),
+        }
     }
 }
 
@@ -108,7 +127,8 @@ where
             return Ok(permit.clone());
         }
         let caller = authorised(parts, &Context::from_ref(state), N::PERMISSION).await?;
-        let permit = Self { caller, needed: PhantomData };
+        let found = parts.extensions.get::<FoundOut>().cloned();
+        let permit = Self { caller, found, needed: PhantomData };
         parts.extensions.insert(permit.clone());
         Ok(permit)
     }
@@ -131,6 +151,8 @@ pub enum Shown {
     Bearer(Zeroizing<String>),
     /// User name and password.
     Basic(Zeroizing<String>, Zeroizing<String>),
+    /// An access token that was found good: the handle of the credential that it stands for.
+    Granted(Handle),
     /// Something else, which nobody is known by.
     Unknown,
 }
@@ -162,6 +184,7 @@ impl Shown {
         match self {
             Self::Bearer(secret) => Some(Presented::Bearer(secret)),
             Self::Basic(user, secret) => Some(Presented::Basic(user, secret)),
+            Self::Granted(credential) => Some(Presented::Granted(*credential)),
             Self::Unknown => None,
         }
     }

@@ -7,6 +7,7 @@ use crate::domain::access::TenantId;
 use crate::domain::authority::{Authority, State};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::Handle;
+use crate::domain::signing_request::Submission;
 
 use super::columns::{Json, saturated};
 use super::error::Error;
@@ -109,9 +110,10 @@ impl Tx {
     pub fn insert_authority(&self, authority: &Authority) -> Result<(), Error> {
         self.execute(
             "INSERT INTO authorities (handle, tenant, principal, name, kind, token, key_kind, scheme, spec, state,
-                                      key, csr, version, parent, failure, created_at, updated_at)
+                                      key, csr, version, parent, surface, submitted, failure, created_at,
+                                      updated_at)
              VALUES (:handle, :tenant, :principal, :name, :kind, :token, :key_kind, :scheme, :spec, :state,
-                     :key, :csr, :version, :parent, :failure, :created_at, :updated_at)",
+                     :key, :csr, :version, :parent, :surface, :submitted, :failure, :created_at, :updated_at)",
             named_params! {
                 ":handle": authority.handle,
                 ":tenant": authority.tenant,
@@ -127,6 +129,8 @@ impl Tx {
                 ":csr": authority.csr,
                 ":version": authority.version,
                 ":parent": authority.parent,
+                ":surface": authority.submission.as_ref().map(|submission| &submission.surface),
+                ":submitted": authority.submission.as_ref().map(|submission| &submission.document),
                 ":failure": authority.failure,
                 ":created_at": authority.created_at,
                 ":updated_at": authority.updated_at,
@@ -196,6 +200,10 @@ impl Tx {
 fn authority(row: &Row<'_>) -> rusqlite::Result<Authority> {
     let Json(spec) = row.get("spec")?;
     let state: State = row.get("state")?;
+    let submission = match row.get("surface")? {
+        Some(surface) => Some(Submission { surface, name: None, document: row.get("submitted")? }),
+        None => None,
+    };
     Ok(Authority {
         handle: row.get("handle")?,
         tenant: row.get("tenant")?,
@@ -211,6 +219,7 @@ fn authority(row: &Row<'_>) -> rusqlite::Result<Authority> {
         csr: row.get("csr")?,
         version: row.get("version")?,
         parent: row.get("parent")?,
+        submission,
         failure: row.get("failure")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_authorities.sql"),
     include_str!("migrations/0010_enrollments.sql"),
     include_str!("migrations/0011_certificate_fingerprints.sql"),
+    include_str!("migrations/0012_authority_submissions.sql"),
 ];
 
 /// The version that this program knows.

@@ -32,6 +32,7 @@ mod hsm;
 mod idempotency;
 mod idna;
 mod image;
+mod infisical;
 mod inspect;
 mod key_life;
 mod keyfactor;

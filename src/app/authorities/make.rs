@@ -19,6 +19,7 @@ use crate::domain::extensions::NameConstraints;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::{Key, KeyState, Purpose};
 use crate::domain::name::Name;
+use crate::domain::signing_request::Submission;
 use crate::hsm;
 use crate::store::{Attempt, Intended, Outcome};
 
@@ -45,6 +46,8 @@ pub struct NewAuthority {
     pub padding: Option<Padding>,
     /// How long the certificate of a root is valid; ten years when absent.
     pub lifetime: Option<Lifetime>,
+    /// What a surface was sent, for itself.
+    pub submission: Option<Submission>,
 }
 
 impl App {
@@ -152,6 +155,7 @@ impl App {
             csr: None,
             version: None,
             parent: None,
+            submission: new.submission,
             failure: None,
             created_at: now,
             updated_at: now,

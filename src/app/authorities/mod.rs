@@ -98,6 +98,16 @@ impl App {
         self.0.store.read(move |view| app.view_of(view, authority_of(view, tenant, handle)?)).await
     }
 
+    /// Of some tenants, the one whose authority it is.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when it is none of theirs, or the index cannot be read.
+    pub async fn tenant_of_authority(&self, handle: Handle, among: &[TenantId]) -> Result<TenantId, Error> {
+        let found: Result<_, Error> = self.0.store.read(move |view| Ok(view.authority(handle)?)).await;
+        let tenant = found?.map(|authority| authority.tenant).filter(|tenant| among.contains(tenant));
+        tenant.ok_or_else(|| Error::not_found("authority", handle))
+    }
+
     /// The authority of the caller's tenant with that name, in whatever state but failed and deleted.
     ///
     /// # Errors

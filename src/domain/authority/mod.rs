@@ -17,6 +17,7 @@ use super::csr::CsrSpec;
 use super::id::Handle;
 use super::invalid::Invalid;
 use super::named::named;
+use super::signing_request::Submission;
 pub use issuer::{Issuer, NotAnIssuer};
 
 /// An authority.
@@ -50,6 +51,8 @@ pub struct Authority {
     pub version: Option<u32>,
     /// The authority of ours that issued this certificate, if it was one.
     pub parent: Option<Handle>,
+    /// What the surface was sent that it was asked for by, if that one wants to show it again.
+    pub submission: Option<Submission>,
     /// Why it failed.
     pub failure: Option<String>,
     /// When it was asked for.

@@ -22,6 +22,7 @@ fn authority(state: State) -> Authority {
         csr: None,
         version: None,
         parent: None,
+        submission: None,
         failure: None,
         created_at: Timestamp::from_millis(1),
         updated_at: Timestamp::from_millis(1),

@@ -5,6 +5,7 @@
 //! `routes`.
 
 pub mod cloudflare;
+pub mod infisical;
 pub mod keyfactor;
 pub mod venafi;
 
@@ -13,10 +14,12 @@ use axum::Router;
 use super::Context;
 
 /// Which of them are served, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Facades {
     /// Cloudflare custom CSRs.
     pub cloudflare: Option<cloudflare::Settings>,
+    /// Infisical's internal CAs.
+    pub infisical: Option<infisical::Settings>,
     /// Keyfactor Command CSR generation.
     pub keyfactor: Option<keyfactor::Settings>,
     /// Venafi, both generations.
@@ -38,6 +41,9 @@ pub(super) fn router(context: &Context, facades: Facades) -> Router {
     let mut router = Router::new();
     if let Some(settings) = facades.cloudflare {
         router = router.merge(cloudflare::router(context.clone(), settings));
+    }
+    if let Some(settings) = facades.infisical {
+        router = router.merge(infisical::router(context.clone(), settings));
     }
     if let Some(settings) = facades.keyfactor {
         router = router.merge(keyfactor::router(context.clone(), settings));

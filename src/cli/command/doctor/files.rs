@@ -32,6 +32,9 @@ pub(super) fn look(config: &Config, file: &Path, findings: &mut Findings) {
     if config.use_api_key_file {
         kept(&config.api_key_file(), Kept::Private, findings);
     }
+    if config.facades.infisical.is_some() {
+        kept(&config.access_token_key_file(), Kept::Private, findings);
+    }
     if findings.findings.len() == before {
         findings.ok(check, "of configuration, data directory, index and API key are good");
     }

@@ -47,6 +47,7 @@ pub(in crate::http::rest) fn new_authority(wire: api::CreateAuthority) -> Result
             digest,
             padding,
             lifetime,
+            submission: None,
         }),
         _ => Err(wrong),
     }
