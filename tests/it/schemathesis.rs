@@ -72,12 +72,13 @@ fn the_keyfactor_api_answers_as_its_document_says() {
 }
 
 /// Thousands of calls are not to be read when one of them fails.
-fn quiet(mut appliance: Appliance) -> Appliance {
+pub fn quiet(mut appliance: Appliance) -> Appliance {
     appliance.env("RUST_LOG", "error");
     appliance
 }
 
-fn committed(name: &str) -> Value {
+/// A document as committed, by its path below `docs`.
+pub fn committed(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
@@ -89,7 +90,7 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
 
 /// Runs `schemathesis` on a document; the same calls every time, up to a limit of time.
 #[track_caller]
-fn answers_as_declared(
+pub fn answers_as_declared(
     appliance: &Appliance,
     service: &Service<'_>,
     document: &Value,

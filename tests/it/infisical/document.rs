@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{call, hire, switch_on, token};
 use crate::harness::Appliance;
-use crate::schemathesis::answers_as_declared;
+use crate::schemathesis::{answers_as_declared, committed, quiet};
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi/infisical.json");
 
@@ -34,10 +34,11 @@ fn the_infisical_openapi_document_that_is_served_is_the_committed_one() {
 
 #[test]
 fn the_infisical_surface_answers_as_its_document_says() {
-    let appliance = Appliance::new();
+    let appliance = quiet(Appliance::new());
     switch_on(&appliance, "");
     let service = appliance.start_ready();
     let people = hire(&appliance, &service);
     let bearer = format!("Bearer {}", token(&service, &people.operator));
-    answers_as_declared(&service, Path::new(COMMITTED), &[("Authorization", &bearer)]);
+    let document = committed("openapi/infisical.json");
+    answers_as_declared(&appliance, &service, &document, &[("Authorization", bearer)]);
 }
