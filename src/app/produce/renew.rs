@@ -35,8 +35,8 @@ impl App {
     /// an earlier one, and remembers which.
     ///
     /// # Errors
-    /// [`Kind::NotFound`](crate::app::Kind::NotFound), [`Kind::Conflict`](crate::app::Kind::Conflict)
-    /// when the earlier one never got a CSR or was called off; else as for [`App::produce`].
+    /// [`Kind::NotFound`], [`Kind::Conflict`] when the earlier one never got a CSR or was called off; else as for
+    /// [`App::produce`].
     pub async fn renew(
         &self,
         caller: &Caller,
