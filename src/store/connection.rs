@@ -254,10 +254,11 @@ mod tests {
                 "SELECT handle FROM signing_requests WHERE renews = ?1 ORDER BY handle",
                 "SELECT handle FROM signing_requests WHERE tenant = 1 ORDER BY handle LIMIT ?1",
             ] {
-                let mut statement = connection.prepare(sql).unwrap();
                 for bound in 10..20 {
+                    let mut statement = connection.prepare_cached(sql).unwrap();
                     assert_eq!(statement.query_map([bound], |_| Ok(())).unwrap().count(), 0);
                 }
+                let statement = connection.prepare_cached(sql).unwrap();
                 assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
             }
         }
