@@ -1,6 +1,8 @@
 //! Pages of signing requests by number of the page, with the total: for surfaces whose clients ask for that. Where a
 //! page begins is read from maintained counts, so that the thousandth costs as much as the first.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{ToSql, params_from_iter};
 
 use crate::domain::access::TenantId;
@@ -8,7 +10,7 @@ use crate::domain::algorithm::KeyKind;
 use crate::domain::id::Handle;
 use crate::domain::signing_request::{SigningRequest, State};
 
-use super::columns::saturated;
+use super::columns::{Json, saturated};
 use super::error::Error;
 use super::signing_requests::signing_request;
 use super::view::View;
@@ -93,15 +95,16 @@ impl View {
 
     /// Blocks with a match, ascending, and how many there are in each.
     fn blocks(&self, filter: &NumberedFilter) -> Result<Vec<(u64, u64)>, Error> {
-        let sql = format!(
-            "SELECT block, sum(n) FROM signing_request_blocks WHERE tenant = ? AND state IN ({}) AND kind IN ({})
-             GROUP BY block HAVING sum(n) > 0 ORDER BY block",
-            marks(filter.states.len()),
-            marks(filter.kinds.len())
-        );
-        self.all(&sql, params_from_iter(filter.values()), |row| {
-            Ok((row.get::<_, u32>(0)?.into(), row.get::<_, u32>(1)?.into()))
-        })
+        let mut blocks = BTreeMap::new();
+        // Added up here: SQLite would sort them first.
+        for (state, kind) in filter.states_and_kinds() {
+            for (block, count) in self.all(BLOCKS, (filter.tenant, state, kind), |row| {
+                Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?))
+            })? {
+                *blocks.entry(u64::from(block)).or_default() += u64::from(count);
+            }
+        }
+        Ok(blocks.into_iter().collect())
     }
 
     fn page_by_number(
@@ -115,26 +118,19 @@ impl View {
         if descending {
             blocks.reverse();
         }
-        let mut before = 0;
-        let begins = blocks.into_iter().find(|(_, count)| {
-            before += count;
-            before > offset
-        });
-        let Some((block, count)) = begins else { return Ok(Vec::new()) };
-        let skip = offset - (before - count);
-        let wanted = skip.saturating_add(saturated(limit).unsigned_abs());
-        let (from, sql) = if descending {
-            (block * BLOCK + BLOCK - 1, NUMBERS_DESCENDING)
-        } else {
-            (block * BLOCK, NUMBERS_ASCENDING)
+        let end = offset.saturating_add(saturated(limit).unsigned_abs());
+        let Some(Span { first, last, before }) = Span::of(&blocks, offset, end) else {
+            return Ok(Vec::new());
         };
+        let (from, until) = (first.min(last) * BLOCK, first.max(last) * BLOCK + BLOCK - 1);
+        let (skip, wanted) = (offset - before, end - before);
+        let sql = if descending { NUMBERS_DESCENDING } else { NUMBERS_ASCENDING };
         let mut numbers: Vec<u32> = Vec::new();
         // Each state and kind has its numbers in order in the index; the best of all of them are the page.
-        for state in &filter.states {
-            for kind in &filter.kinds {
-                let values = (filter.tenant, state, kind, saturated(from), saturated(wanted));
-                numbers.extend(self.all(sql, values, |row| row.get::<_, u32>(0))?);
-            }
+        for (state, kind) in filter.states_and_kinds() {
+            let (from, until, wanted) = (saturated(from), saturated(until), saturated(wanted));
+            let values = (filter.tenant, state, kind, from, until, wanted);
+            numbers.extend(self.all(sql, values, |row| row.get::<_, u32>(0))?);
         }
         if descending {
             numbers.sort_unstable_by(|a, b| b.cmp(a));
@@ -142,9 +138,13 @@ impl View {
             numbers.sort_unstable();
         }
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let page = numbers.into_iter().skip(skip).take(limit);
-        let read = page.filter_map(|number| self.signing_request_numbered(filter.tenant, number).transpose());
-        read.collect()
+        let numbers: Vec<_> = numbers.into_iter().skip(skip).take(limit).collect();
+        let mut items = self.all(BY_NUMBERS, (filter.tenant, Json(&numbers)), signing_request)?;
+        items.sort_by_key(|request| request.number);
+        if descending {
+            items.reverse();
+        }
+        Ok(items)
     }
 
     fn page_by_name(
@@ -170,7 +170,40 @@ impl View {
     }
 }
 
+/// Where a page lies.
+struct Span {
+    /// The block with its first match.
+    first: u64,
+    /// The block with its last one.
+    last: u64,
+    /// How many matches come before the first block.
+    before: u64,
+}
+
+impl Span {
+    /// Of the matches from `offset` up to but without `end`; `None` past the last one.
+    fn of(blocks: &[(u64, u64)], offset: u64, end: u64) -> Option<Self> {
+        let (mut through, mut span) = (0, None);
+        for (block, count) in blocks {
+            let before = through;
+            through += count;
+            if through <= offset {
+                continue;
+            }
+            span.get_or_insert(Self { first: *block, last: *block, before }).last = *block;
+            if through >= end {
+                break;
+            }
+        }
+        span
+    }
+}
+
 impl NumberedFilter {
+    fn states_and_kinds(&self) -> impl Iterator<Item = (State, KeyKind)> {
+        self.states.iter().flat_map(|state| self.kinds.iter().map(|kind| (*state, *kind)))
+    }
+
     /// For the marks of a statement that asks for the tenant, the states and the kinds.
     fn values(&self) -> Vec<&dyn ToSql> {
         let mut values: Vec<&dyn ToSql> = vec![&self.tenant];
@@ -185,11 +218,17 @@ fn marks(length: usize) -> String {
 }
 
 const BY_NUMBER: &str = "SELECT * FROM signing_requests WHERE tenant = ?1 AND number = ?2";
+const BY_NUMBERS: &str =
+    "SELECT * FROM signing_requests WHERE tenant = ?1 AND number IN (SELECT value FROM json_each(?2))";
+const BLOCKS: &str = "SELECT block, n FROM signing_request_blocks
+     WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND n > 0";
 const NEWEST: &str = "SELECT * FROM signing_requests WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
 const NUMBERS_ASCENDING: &str = "SELECT number FROM signing_requests
-     WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND number >= ?4 ORDER BY number LIMIT ?5";
+     WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND number BETWEEN ?4 AND ?5
+     ORDER BY number LIMIT ?6";
 const NUMBERS_DESCENDING: &str = "SELECT number FROM signing_requests
-     WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND number <= ?4 ORDER BY number DESC LIMIT ?5";
+     WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND number BETWEEN ?4 AND ?5
+     ORDER BY number DESC LIMIT ?6";
 
 #[cfg(test)]
 mod tests {
@@ -314,5 +353,14 @@ mod tests {
             let plan = store.plan(sql);
             assert!(plan.len() == 1 && plan[0].contains("signing_requests_by_number"), "{plan:?}");
         }
+        let plan = store.plan(BY_NUMBERS);
+        assert_eq!(
+            plan[0],
+            "SEARCH signing_requests USING INDEX signing_requests_by_number (tenant=? AND number=?)"
+        );
+        assert_eq!(
+            store.plan(BLOCKS),
+            ["SEARCH signing_request_blocks USING PRIMARY KEY (tenant=? AND state=? AND kind=?)",]
+        );
     }
 }

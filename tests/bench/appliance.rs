@@ -120,7 +120,22 @@ impl Service {
 
     /// A request for a CSR.
     pub fn post_csr(&self, body: &Value) -> Vec<u8> {
-        client::post("/strongroom/v1/csrs", &self.api_key, &body.to_string())
+        self.post("/csrs", body)
+    }
+
+    /// A POST below the native prefix.
+    pub fn post(&self, path: &str, body: &Value) -> Vec<u8> {
+        client::post(&format!("/strongroom/v1{path}"), &self.api_key, "", &body.to_string())
+    }
+
+    /// A request for a page of another product's API.
+    pub fn get_elsewhere(&self, path: &str) -> Vec<u8> {
+        client::get(path, &self.api_key)
+    }
+
+    /// A POST to another product's API, with a header that it asks for.
+    pub fn post_elsewhere(&self, path: &str, header: &str, body: &Value) -> Vec<u8> {
+        client::post(path, &self.api_key, &format!("{header}\r\n"), &body.to_string())
     }
 
     /// Service and worker.

@@ -17,6 +17,7 @@ impl<S: Read + Write + Send> Stream for S {}
 pub struct Reply {
     pub status: u16,
     pub body: Vec<u8>,
+    pub etag: Option<String>,
 }
 
 impl Reply {
@@ -30,11 +31,16 @@ pub fn get(path: &str, api_key: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {api_key}\r\n\r\n").into_bytes()
 }
 
-/// The bytes of a POST of JSON.
-pub fn post(path: &str, api_key: &str, body: &str) -> Vec<u8> {
+/// The bytes of a GET of what is public, unless it is what the client has.
+pub fn get_unless(path: &str, etag: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: bench\r\nif-none-match: {etag}\r\n\r\n").into_bytes()
+}
+
+/// The bytes of a POST of JSON, with more headers, a line each.
+pub fn post(path: &str, api_key: &str, headers: &str, body: &str) -> Vec<u8> {
     format!(
         "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {api_key}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+         content-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
         body.len()
     )
     .into_bytes()
@@ -56,7 +62,7 @@ impl Client {
         self.0.get_mut().write_all(request).unwrap();
         let status_line = self.line();
         let status = status_line.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut length = None;
+        let (mut length, mut etag) = (None, None);
         loop {
             let line = self.line();
             if line.is_empty() {
@@ -65,11 +71,15 @@ impl Client {
             let (name, value) = line.split_once(':').unwrap();
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().ok();
+            } else if name.eq_ignore_ascii_case("etag") {
+                etag = Some(value.trim().to_owned());
             }
         }
-        let mut body = vec![0; length.expect("content-length")];
+        // 304 has none.
+        let length = if status == 304 { 0 } else { length.expect("content-length") };
+        let mut body = vec![0; length];
         self.0.read_exact(&mut body).unwrap();
-        Reply { status, body }
+        Reply { status, body, etag }
     }
 
     fn line(&mut self) -> String {

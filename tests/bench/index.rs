@@ -1,7 +1,10 @@
 //! An index with many signing requests, written through the store as the service would: a key, a
 //! row and its names each.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
+
+use serde_json::json;
 
 use strongroom::domain::access::{PrincipalKind, TenantId};
 use strongroom::domain::algorithm::KeyKind;
@@ -9,13 +12,15 @@ use strongroom::domain::clock::Timestamp;
 use strongroom::domain::csr::CsrSpec;
 use strongroom::domain::id::{Handle, InstallationId, KeyId};
 use strongroom::domain::key::{EvidenceLevel, Key, KeyAttributes, KeyState, Purpose};
-use strongroom::domain::signing_request::{KeySource, SigningRequest, State};
+use strongroom::domain::san::San;
+use strongroom::domain::signing_request::{KeySource, SigningRequest, State, Submission};
 use strongroom::store::{self, Principal, Store};
+use tokio::runtime::{Builder, Runtime};
 
 const INSTALLATION: InstallationId = InstallationId(*b"page");
 
 /// Rows written in one transaction.
-const TOGETHER: u64 = 1000;
+const TOGETHER: usize = 1000;
 
 /// Not a configured one: the start would look for their keys and note each as missing.
 const TOKEN: &str = "former";
@@ -23,11 +28,64 @@ const TOKEN: &str = "former";
 /// One request in an hour: 100,000 are eleven years.
 const MILLIS_APART: i64 = 3_600_000;
 
-/// Makes a database of `rows` signing requests.
+/// Makes a database of `rows` signing requests of the default tenant.
 pub fn fill(database: &Path, rows: u64) {
-    let store = Store::open(database, INSTALLATION, [7; 32]).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
+    Filling::new(database).rows(1..=rows, |number| {
+        let key = key(number);
+        (request(number, &key), key)
+    });
+}
+
+/// Makes a database of so many custom CSRs of each tenant, made by the Cloudflare API; the default tenant comes first.
+/// All are on its list.
+pub fn fill_custom_csrs(database: &Path, of_each: &[u64]) {
+    let filling = Filling::new(database);
+    let mut row = 0;
+    for (tenant, rows) in (1..).map(TenantId).zip(of_each) {
+        if tenant != TenantId::DEFAULT {
+            filling.write(move |tx| tx.insert_tenant(&format!("tenant-{}", tenant.0), at(0)));
+        }
+        let before = row;
+        filling.rows(before + 1..=before + rows, |row| {
+            let key = Key { tenant: Some(tenant), ..key(row) };
+            (custom_csr(SigningRequest { tenant, ..request(row, &key) }, row - before), key)
+        });
+        row += rows;
+    }
+}
+
+/// The handle of the n-th signing request of a database.
+pub fn handle_of(row: u64) -> Handle {
+    handle(row, 1)
+}
+
+fn custom_csr(request: SigningRequest, number: u64) -> SigningRequest {
+    let state = if request.state == State::Pending { State::Pending } else { State::Issued };
+    let sans: Vec<_> = request.spec.sans.iter().map(San::value).collect();
+    let document = json!({
+        "common_name": sans[0], "country": "NL", "state": "Utrecht", "locality": "Amersfoort",
+        "organization": "Example", "sans": sans, "name": sans[0],
+    });
+    let submission = Submission {
+        surface: "cloudflare".into(),
+        name: Some(sans[0].clone()),
+        document: document.to_string(),
+    };
+    let number = u32::try_from(number).unwrap();
+    SigningRequest { number, state, submission: Some(submission), ..request }
+}
+
+/// A database that is being filled.
+struct Filling {
+    store: Store,
+    runtime: Runtime,
+}
+
+impl Filling {
+    /// With the principal of [`request`].
+    fn new(database: &Path) -> Self {
+        let store = Store::open(database, INSTALLATION, [7; 32]).unwrap();
+        let filling = Self { store, runtime: Builder::new_current_thread().build().unwrap() };
         let principal = Principal {
             handle: handle(0, 0),
             name: "bench".into(),
@@ -35,23 +93,25 @@ pub fn fill(database: &Path, rows: u64) {
             created_at: at(0),
             disabled_at: None,
         };
-        write(&store, move |tx| tx.insert_principal(&principal)).await;
-        for first in (1..=rows).step_by(TOGETHER as usize) {
-            let numbers = first..(first + TOGETHER).min(rows + 1);
-            write(&store, move |tx| numbers.into_iter().try_for_each(|number| insert(tx, number))).await;
+        filling.write(move |tx| tx.insert_principal(&principal));
+        filling
+    }
+
+    fn write(&self, work: impl FnOnce(&store::Tx) -> Result<(), store::Error> + Send + 'static) {
+        self.runtime.block_on(self.store.write(work)).unwrap();
+    }
+
+    fn rows(&self, numbers: RangeInclusive<u64>, row: impl Fn(u64) -> (SigningRequest, Key)) {
+        for numbers in numbers.collect::<Vec<_>>().chunks(TOGETHER) {
+            let rows: Vec<_> = numbers.iter().map(|number| row(*number)).collect();
+            self.write(move |tx| rows.iter().try_for_each(|(request, key)| insert(tx, request, key)));
         }
-    });
+    }
 }
 
-async fn write(store: &Store, work: impl FnOnce(&store::Tx) -> Result<(), store::Error> + Send + 'static) {
-    store.write(work).await.unwrap();
-}
-
-fn insert(tx: &store::Tx, number: u64) -> Result<(), store::Error> {
-    let key = key(number);
-    let request = request(number, &key);
-    tx.insert_key(&key)?;
-    tx.insert_signing_request(&request, &request.spec.index_names())
+fn insert(tx: &store::Tx, request: &SigningRequest, key: &Key) -> Result<(), store::Error> {
+    tx.insert_key(key)?;
+    tx.insert_signing_request(request, &request.spec.index_names())
 }
 
 /// The signing request of that number, for a key.

@@ -6,6 +6,8 @@
 //! - [`pages`]: lists over few rows and over many; [`index`] makes the rows
 //! - [`tls`]: HTTPS beside plain HTTP
 //! - [`safeguards`]: what access, policy and audit cost
+//! - [`facades`]: other products' APIs beside the native one
+//! - [`authorities`]: certificates from CSRs, and a long revocation list
 //! - [`start`]: from exec to ready
 //! - [`appliance`], [`token`], [`client`], [`load`], [`process`]: what these are made of
 //! - [`report`]: the table
@@ -19,8 +21,10 @@
 )]
 
 mod appliance;
+mod authorities;
 mod bare;
 mod client;
+mod facades;
 mod index;
 mod load;
 mod pages;
@@ -85,6 +89,8 @@ fn main() {
     pages::measure(&args.data, &extent, &mut report);
     tls::measure(&args.data, &extent, &mut report);
     safeguards::measure(&args.data, &extent, &mut report);
+    facades::measure(&args.data, &extent, &mut report);
+    authorities::measure(&args.data, &extent, &mut report);
     start::measure(&args.data, &extent, &mut report);
     let cores = std::thread::available_parallelism().unwrap();
     let sync = process::sync_time(&args.data);
