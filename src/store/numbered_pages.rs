@@ -1,8 +1,6 @@
 //! Pages of signing requests by number of the page, with the total: for surfaces whose clients ask for that. Where a
 //! page begins is read from maintained counts, so that the thousandth costs as much as the first.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{ToSql, params_from_iter};
 
 use crate::domain::access::TenantId;
@@ -61,14 +59,20 @@ impl View {
         offset: u64,
         limit: usize,
     ) -> Result<NumberedPage, Error> {
-        let blocks = self.blocks(filter)?;
-        let total = blocks.iter().map(|(_, count)| count).sum();
-        if offset >= total {
+        let total = self.total(filter)?;
+        let end = offset.saturating_add(saturated(limit).unsigned_abs()).min(total);
+        if offset >= end {
             return Ok(NumberedPage { items: Vec::new(), total });
         }
         let items = match sorting {
-            Sorting::Number => self.page_by_number(filter, blocks, descending, offset, limit)?,
             Sorting::Name => self.page_by_name(filter, descending, offset, limit)?,
+            Sorting::Number if offset <= total / 2 => self.page_by_number(filter, descending, offset, end)?,
+            // From the other end it is nearer.
+            Sorting::Number => {
+                let mut items = self.page_by_number(filter, !descending, total - end, total - offset)?;
+                items.reverse();
+                items
+            }
         };
         Ok(NumberedPage { items, total })
     }
@@ -93,33 +97,54 @@ impl View {
         self.optional(NEWEST, [tenant], signing_request)
     }
 
-    /// Blocks with a match, ascending, and how many there are in each.
-    fn blocks(&self, filter: &NumberedFilter) -> Result<Vec<(u64, u64)>, Error> {
-        let mut blocks = BTreeMap::new();
-        // Added up here: SQLite would sort them first.
+    fn total(&self, filter: &NumberedFilter) -> Result<u64, Error> {
+        let mut total = 0;
         for (state, kind) in filter.states_and_kinds() {
-            for (block, count) in self.all(BLOCKS, (filter.tenant, state, kind), |row| {
-                Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?))
-            })? {
-                *blocks.entry(u64::from(block)).or_default() += u64::from(count);
-            }
+            let count = self.optional(TOTAL, (filter.tenant, state, kind), |row| row.get::<_, u32>(0))?;
+            total += u64::from(count.unwrap_or_default());
         }
-        Ok(blocks.into_iter().collect())
+        Ok(total)
     }
 
+    /// Where the matches from `offset` up to but without `end` lie; `None` past the last one. Reads no block behind.
+    fn span(
+        &self,
+        filter: &NumberedFilter,
+        descending: bool,
+        offset: u64,
+        end: u64,
+    ) -> Result<Option<Span>, Error> {
+        let sql = filter.blocks(descending);
+        let mut statement = self.connection().prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(filter.values()))?;
+        let (mut span, mut through, mut entered) = (None, 0, None);
+        while through < end
+            && let Some(row) = rows.next()?
+        {
+            let (block, count) = (u64::from(row.get::<_, u32>(0)?), u64::from(row.get::<_, u32>(1)?));
+            // A block has a row for each state and kind.
+            let before = match entered {
+                Some((current, before)) if current == block => before,
+                _ => through,
+            };
+            entered = Some((block, before));
+            through += count;
+            if through > offset {
+                span.get_or_insert(Span { first: block, last: block, before }).last = block;
+            }
+        }
+        Ok(span)
+    }
+
+    /// The matches from `offset` up to but without `end`.
     fn page_by_number(
         &self,
         filter: &NumberedFilter,
-        mut blocks: Vec<(u64, u64)>,
         descending: bool,
         offset: u64,
-        limit: usize,
+        end: u64,
     ) -> Result<Vec<SigningRequest>, Error> {
-        if descending {
-            blocks.reverse();
-        }
-        let end = offset.saturating_add(saturated(limit).unsigned_abs());
-        let Some(Span { first, last, before }) = Span::of(&blocks, offset, end) else {
+        let Some(Span { first, last, before }) = self.span(filter, descending, offset, end)? else {
             return Ok(Vec::new());
         };
         let (from, until) = (first.min(last) * BLOCK, first.max(last) * BLOCK + BLOCK - 1);
@@ -137,8 +162,8 @@ impl View {
         } else {
             numbers.sort_unstable();
         }
-        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let numbers: Vec<_> = numbers.into_iter().skip(skip).take(limit).collect();
+        let [skip, length] = [skip, end - offset].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let numbers: Vec<_> = numbers.into_iter().skip(skip).take(length).collect();
         let mut items = self.all(BY_NUMBERS, (filter.tenant, Json(&numbers)), signing_request)?;
         items.sort_by_key(|request| request.number);
         if descending {
@@ -180,28 +205,19 @@ struct Span {
     before: u64,
 }
 
-impl Span {
-    /// Of the matches from `offset` up to but without `end`; `None` past the last one.
-    fn of(blocks: &[(u64, u64)], offset: u64, end: u64) -> Option<Self> {
-        let (mut through, mut span) = (0, None);
-        for (block, count) in blocks {
-            let before = through;
-            through += count;
-            if through <= offset {
-                continue;
-            }
-            span.get_or_insert(Self { first: *block, last: *block, before }).last = *block;
-            if through >= end {
-                break;
-            }
-        }
-        span
-    }
-}
-
 impl NumberedFilter {
     fn states_and_kinds(&self) -> impl Iterator<Item = (State, KeyKind)> {
         self.states.iter().flat_map(|state| self.kinds.iter().map(|kind| (*state, *kind)))
+    }
+
+    /// The blocks with a match, in the order of the list.
+    fn blocks(&self, descending: bool) -> String {
+        let (states, kinds) = (marks(self.states.len()), marks(self.kinds.len()));
+        let direction = if descending { "DESC" } else { "ASC" };
+        format!(
+            "SELECT block, n FROM signing_request_blocks
+             WHERE tenant = ? AND state IN ({states}) AND kind IN ({kinds}) AND n > 0 ORDER BY block {direction}"
+        )
     }
 
     /// For the marks of a statement that asks for the tenant, the states and the kinds.
@@ -220,8 +236,7 @@ fn marks(length: usize) -> String {
 const BY_NUMBER: &str = "SELECT * FROM signing_requests WHERE tenant = ?1 AND number = ?2";
 const BY_NUMBERS: &str =
     "SELECT * FROM signing_requests WHERE tenant = ?1 AND number IN (SELECT value FROM json_each(?2))";
-const BLOCKS: &str = "SELECT block, n FROM signing_request_blocks
-     WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND n > 0";
+const TOTAL: &str = "SELECT n FROM signing_request_totals WHERE tenant = ?1 AND state = ?2 AND kind = ?3";
 const NEWEST: &str = "SELECT * FROM signing_requests WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
 const NUMBERS_ASCENDING: &str = "SELECT number FROM signing_requests
      WHERE tenant = ?1 AND state = ?2 AND kind = ?3 AND number BETWEEN ?4 AND ?5
@@ -358,9 +373,14 @@ mod tests {
             plan[0],
             "SEARCH signing_requests USING INDEX signing_requests_by_number (tenant=? AND number=?)"
         );
-        assert_eq!(
-            store.plan(BLOCKS),
-            ["SEARCH signing_request_blocks USING PRIMARY KEY (tenant=? AND state=? AND kind=?)",]
-        );
+        let filter = NumberedFilter {
+            tenant: TenantId::DEFAULT,
+            states: vec![State::Pending, State::Issued],
+            kinds: KeyKind::all().take(2).collect(),
+        };
+        for descending in [false, true] {
+            let plan = store.plan(&filter.blocks(descending));
+            assert_eq!(plan, ["SEARCH signing_request_blocks USING PRIMARY KEY (tenant=?)"]);
+        }
     }
 }

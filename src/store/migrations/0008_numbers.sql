@@ -16,31 +16,48 @@ ALTER TABLE signing_requests ADD COLUMN submitted TEXT;
 
 CREATE INDEX signing_requests_by_name ON signing_requests (tenant, name, number, state, kind);
 
--- How many requests of each 1,024 numbers are in a state: totals, and where a page begins that is far from the first,
--- without a walk through all before it. Kept by the database itself, so that no change is forgotten.
-CREATE TABLE signing_request_blocks (
+-- How many requests are in a state, and how many of each 1,024 numbers: totals, and where a page begins that is far from
+-- the first, without a walk through all before it. Kept by the database itself, so that no change is forgotten.
+CREATE TABLE signing_request_totals (
     tenant INTEGER NOT NULL REFERENCES tenants (id),
     state  TEXT NOT NULL,
     kind   TEXT NOT NULL,
-    block  INTEGER NOT NULL,
     n      INTEGER NOT NULL,
-    PRIMARY KEY (tenant, state, kind, block)
+    PRIMARY KEY (tenant, state, kind)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE signing_request_blocks (
+    tenant INTEGER NOT NULL REFERENCES tenants (id),
+    block  INTEGER NOT NULL,
+    state  TEXT NOT NULL,
+    kind   TEXT NOT NULL,
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (tenant, block, state, kind)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO signing_request_totals
+SELECT tenant, state, kind, count(*) FROM signing_requests GROUP BY 1, 2, 3;
+
 INSERT INTO signing_request_blocks
-SELECT tenant, state, kind, number / 1024, count(*) FROM signing_requests GROUP BY 1, 2, 3, 4;
+SELECT tenant, number / 1024, state, kind, count(*) FROM signing_requests GROUP BY 1, 2, 3, 4;
 
 CREATE TRIGGER signing_requests_are_counted AFTER INSERT ON signing_requests
 BEGIN
-    INSERT INTO signing_request_blocks VALUES (new.tenant, new.state, new.kind, new.number / 1024, 1)
+    INSERT INTO signing_request_totals VALUES (new.tenant, new.state, new.kind, 1)
+    ON CONFLICT DO UPDATE SET n = n + 1;
+    INSERT INTO signing_request_blocks VALUES (new.tenant, new.number / 1024, new.state, new.kind, 1)
     ON CONFLICT DO UPDATE SET n = n + 1;
 END;
 
 CREATE TRIGGER signing_requests_are_counted_again AFTER UPDATE OF state ON signing_requests WHEN old.state <> new.state
 BEGIN
+    UPDATE signing_request_totals SET n = n - 1
+    WHERE tenant = old.tenant AND state = old.state AND kind = old.kind;
+    INSERT INTO signing_request_totals VALUES (new.tenant, new.state, new.kind, 1)
+    ON CONFLICT DO UPDATE SET n = n + 1;
     UPDATE signing_request_blocks SET n = n - 1
-    WHERE tenant = old.tenant AND state = old.state AND kind = old.kind AND block = old.number / 1024;
-    INSERT INTO signing_request_blocks VALUES (new.tenant, new.state, new.kind, new.number / 1024, 1)
+    WHERE tenant = old.tenant AND block = old.number / 1024 AND state = old.state AND kind = old.kind;
+    INSERT INTO signing_request_blocks VALUES (new.tenant, new.number / 1024, new.state, new.kind, 1)
     ON CONFLICT DO UPDATE SET n = n + 1;
 END;
 
